@@ -1,0 +1,332 @@
+"""The contract of a store. Everything above it (recorder, API, dashboard, control) imports this and no database.
+
+Amounts are integers: µs, nano-dollars, counts. The JSON shapes of interface.md are made in `gateway.api`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from gateway.core.key import Key
+from gateway.core.span import Payload, Span
+
+
+# ------------------------------------------------------------------------------------------------ writing
+
+
+class SpanWrite(msgspec.Struct):
+    """A span and its bodies, ready to store: redacted, previews made. `payload` None stores no body."""
+
+    span: Span
+    payload: Payload | None = None
+
+
+class JournalPosition(msgspec.Struct, frozen=True):
+    """How far the recorder has read one journal folder: everything before `offset` of `segment` is in the store."""
+
+    journal: str
+    segment: int
+    offset: int
+
+
+class CarriedOpen(msgspec.Struct, frozen=True):
+    """A dispatched call whose `open` frame lies in a segment about to be deleted and that is not closed yet."""
+
+    journal: str
+    request_id: str
+    frame: bytes
+
+
+class Batch(msgspec.Struct):
+    """Written in one transaction, or not at all."""
+
+    spans: list[SpanWrite] = []
+    positions: list[JournalPosition] = []
+    carry: list[CarriedOpen] = []
+    carry_done: list[str] = []
+    """request_ids whose carried open is no longer needed."""
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A row the store will never take (not: a store that is down, which raises StoreError)."""
+
+    span: SpanWrite
+    error: str
+
+
+class Written(msgspec.Struct):
+    new: int
+    """Rows that were not there before; the only ones that count in rollups."""
+    rejected: list[Rejected] = []
+
+
+# ------------------------------------------------------------------------------------------------ asking
+
+
+class SpanFilter(msgspec.Struct, kw_only=True, frozen=True):
+    """Which spans. Values within a field are alternatives, fields add up. Times are µs, `[from_us, to_us)`."""
+
+    from_us: int | None = None
+    to_us: int | None = None
+    model: tuple[str, ...] = ()
+    """Matches the answered or the requested model."""
+    provider: tuple[str, ...] = ()
+    tenant: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    config: tuple[str, ...] = ()
+    variant: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    """`200`, `4xx`, `ok` (status < 400 and no error_type), `error`, or an error_type (`timeout`, …)."""
+    stream: bool | None = None
+    kind: tuple[str, ...] = ()
+    user: tuple[str, ...] = ()
+    session: tuple[str, ...] = ()
+    trace: tuple[str, ...] = ()
+    prompt: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
+    """key_ids."""
+    min_latency_us: int | None = None
+    max_latency_us: int | None = None
+    min_cost_nanousd: int | None = None
+    max_cost_nanousd: int | None = None
+    unpriced: bool = False
+    """Only calls that used something but have no price."""
+    q: str | None = None
+    """Free text in the previews, ids and error messages; case-insensitive, any script."""
+    tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(key, alternatives) pairs, all of which must hold."""
+
+
+class Page(msgspec.Struct):
+    items: list[Span]
+    next_cursor: str | None = None
+    """Older spans than the last item; None where there are none."""
+    prev_cursor: str | None = None
+    """Newer spans than the first item; None where there are none."""
+
+
+class Distribution(msgspec.Struct, frozen=True):
+    """Of durations in µs, from merged histograms: percentiles are right to the bucket's width (5 %), the rest exact."""
+
+    count: int
+    mean: float | None = None
+    min: int | None = None
+    max: int | None = None
+    p50: int | None = None
+    p95: int | None = None
+    p99: int | None = None
+
+
+class Totals(msgspec.Struct, kw_only=True):
+    requests: int = 0
+    errors: int = 0
+    """Everything that did not succeed, but for what the client cancelled."""
+    cancelled: int = 0
+    interrupted: int = 0
+    unpriced: int = 0
+    """Calls that used tokens (or other units) and have no price: not in the cost."""
+    cost_nanousd: int = 0
+    input_cost_nanousd: int = 0
+    output_cost_nanousd: int = 0
+    charge_nanousd: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    generation_us: int = 0
+    """Σ(latency − ttft) of streams with output tokens; with `generation_tokens` gives tokens per second."""
+    generation_tokens: int = 0
+
+
+class Stats(msgspec.Struct):
+    totals: Totals
+    latency: Distribution
+    ttft: Distribution
+    overhead: Distribution
+
+
+class Bucket(msgspec.Struct):
+    """One interval of a chart, `[from_us, from_us + width)`. Buckets without calls are there, with zero totals."""
+
+    from_us: int
+    totals: Totals
+    latency: Distribution
+    ttft: Distribution
+    errors_by_type: dict[str, int] = {}
+    cost_by: dict[str, int] = {}
+    """nano-dollars by the series asked for (`split`), empty without."""
+
+
+class Group(msgspec.Struct):
+    """One row of a breakdown. `key` is None for calls without a value."""
+
+    key: str | None
+    totals: Totals
+    latency: Distribution
+    series: list[int] = []
+    """Requests per bucket, for a sparkline, where it was asked for."""
+
+
+class Failure(msgspec.Struct):
+    """One kind of failure: calls alike in error type, status, provider and model."""
+
+    error_type: str
+    status_code: int | None
+    provider: str | None
+    model: str | None
+    count: int
+    last_at: int
+    message: str | None
+    series: list[int] = []
+
+
+class TagKey(msgspec.Struct, frozen=True):
+    key: str
+    values: int
+    calls: int
+
+
+class TagValue(msgspec.Struct, frozen=True):
+    value: str
+    calls: int
+
+
+class SpanDetail(msgspec.Struct):
+    span: Span
+    payload: Payload | None
+    redactions: dict[str, int] = {}
+
+
+class StoreHealth(msgspec.Struct):
+    ok: bool
+    latency_us: int
+    detail: str
+    """The backend and its version, or what is wrong and what to do."""
+    size_bytes: int | None = None
+    spans: int | None = None
+
+
+GROUPS = (
+    "day",
+    "hour",
+    "model",
+    "provider",
+    "tenant",
+    "environment",
+    "config",
+    "variant",
+    "prompt",
+    "key",
+    "user",
+)
+"""What `groups` takes, besides `tag:KEY`."""
+
+
+class SpanReader(Protocol):
+    """What the API and the dashboard ask. Every list is by keyset; totals come from rollups where they can."""
+
+    async def spans(
+        self, which: SpanFilter, *, limit: int, cursor: str | None = None, order: str = "newest"
+    ) -> Page:
+        """`order`: newest, oldest, slowest or costliest. Raises ValueError for a cursor that is not one of ours."""
+        ...
+
+    async def span(self, request_id: str) -> SpanDetail | None: ...
+
+    async def neighbours(self, request_id: str, which: SpanFilter) -> tuple[str | None, str | None]:
+        """The ids of the next newer and next older span of the same list."""
+        ...
+
+    async def count(self, which: SpanFilter, *, at_most: int = 10_000) -> int:
+        """Exact up to `at_most`; `at_most` + 1 means more."""
+        ...
+
+    async def stats(self, which: SpanFilter) -> Stats: ...
+
+    async def buckets(
+        self, which: SpanFilter, *, width_us: int, split: str | None = None, time_zone: str = "UTC"
+    ) -> list[Bucket]:
+        """`which` must have both ends. Buckets of a day or more start at midnight of `time_zone`."""
+        ...
+
+    async def groups(
+        self, which: SpanFilter, by: str, *, limit: int = 1000, spark_width_us: int | None = None, time_zone: str = "UTC"
+    ) -> list[Group]:
+        """By cost, highest first; by time for `day` and `hour` (keys are ISO 8601 of the bucket's start)."""
+        ...
+
+    async def failures(self, which: SpanFilter, *, limit: int = 10, spark_width_us: int | None = None) -> list[Failure]: ...
+
+    async def tag_keys(self) -> list[TagKey]: ...
+
+    async def tag_values(self, key: str, *, prefix: str = "", limit: int = 200) -> list[TagValue]: ...
+
+    async def field_values(self, field: str, *, prefix: str = "", limit: int = 200) -> list[TagValue]:
+        """Values of model, provider, tenant, environment, config, variant, key, kind, prompt for filter menus:
+        from the rollups, never from the rows."""
+        ...
+
+    def export(self, which: SpanFilter, *, page: int = 2000) -> AsyncIterator[list[Span]]:
+        """Every span of the filter, newest first, in constant memory."""
+        ...
+
+    async def health(self) -> StoreHealth: ...
+
+
+class SpanWriter(Protocol):
+    """What the recorder needs. One writer at a time."""
+
+    async def write(self, batch: Batch) -> Written:
+        """Idempotent by request_id: what is there already changes nothing, rollups included.
+
+        Raises StoreError when the whole batch could not be written (locked, full, gone); a row that can never be
+        written comes back in `rejected` and the rest is in.
+        """
+        ...
+
+    async def positions(self) -> dict[str, JournalPosition]: ...
+
+    async def carried(self, journal: str) -> list[CarriedOpen]: ...
+
+    async def expire(self, *, spans_before_us: int | None, payloads_before_us: int | None, limit: int) -> int:
+        """Deletes at most `limit` spans and as many payloads older than the limits; how many went. Rollups stay."""
+        ...
+
+
+class Repricing(msgspec.Struct):
+    """New cost for one span, from its stored usage."""
+
+    request_id: str
+    cost_nanousd: int | None
+    input_cost_nanousd: int | None
+    output_cost_nanousd: int | None
+    charge_nanousd: int | None
+    cost_source: str
+    price_id: str | None
+
+
+class Store(SpanReader, SpanWriter, Protocol):
+    async def connect(self) -> None:
+        """Opens it, and creates or migrates the schema. Raises StoreError with the way out."""
+        ...
+
+    async def close(self) -> None: ...
+
+    async def reprice(self, changes: Sequence[Repricing]) -> int:
+        """Writes new costs, rollups included, in one transaction; how many spans changed."""
+        ...
+
+    # Control tables
+    async def keys(self) -> Mapping[str, Key]:
+        """Every key by its keyed hash (hex), revoked ones included."""
+        ...
+
+    async def put_key(self, key_hash: str, key: Key) -> None: ...
+
+    async def keys_version(self) -> int:
+        """Changes whenever a key was written, by any process. Cheap: polled every second."""
+        ...
