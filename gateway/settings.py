@@ -77,7 +77,7 @@ class ApiKey(Section):
     tenant: Annotated[str | None, Meta(description="Calls with this key belong to this tenant, whatever their tags say.")] = None
     environment: Annotated[str | None, Meta(description="As tenant, for the environment.")] = None
     role: Annotated[Literal["app", "viewer", "admin"], Meta(description="app calls models; viewer reads; admin does everything.")] = "app"
-    models: Annotated[list[str], Meta(description="Patterns of models it may use.")] = ["*"]
+    models: Annotated[list[str], Meta(description="Patterns of models it may use.")] = msgspec.field(default_factory=lambda: ["*"])
     tags: Annotated[dict[str, str], Meta(description="Default tags of its calls.")] = {}
 
 
