@@ -1,10 +1,10 @@
 """The exception tree, and the wire errors of interface.md.
 
-    CallgateError
-    ├── ConfigError          a setting is wrong; names file, path, value and the way out
-    ├── JournalError         a frame could not be written (disk full, permissions)
-    ├── StoreError           the store is unreachable or refuses
-    └── CallError            a call ends with an error of the gateway's own, in the dialect that was called
+CallgateError
+├── ConfigError          a setting is wrong; names file, path, value and the way out
+├── JournalError         a frame could not be written (disk full, permissions)
+├── StoreError           the store is unreachable or refuses
+└── CallError            a call ends with an error of the gateway's own, in the dialect that was called
 """
 
 from __future__ import annotations

@@ -26,14 +26,21 @@ class Server(Section):
     port: Annotated[Port, Meta(description="Port to listen on; 0 picks a free one.")] = 4000
     workers: Annotated[Count, Meta(description="Gateway processes; one a core.")] = 1
     max_body_mb: Annotated[
-        Positive, Meta(description="Largest request body that is held in memory to be read, counted decoded. Files and audio stream through and are not bound by it.")
+        Positive,
+        Meta(
+            description="Largest request body that is held in memory to be read, counted decoded. Files and audio stream through and are not bound by it."
+        ),
     ] = 64
     max_header_kb: Annotated[Count, Meta(description="Largest request head, all headers together.")] = 1024
-    head_timeout_s: Annotated[Positive, Meta(description="A client must send a whole request head within this time.")] = 30
+    head_timeout_s: Annotated[
+        Positive, Meta(description="A client must send a whole request head within this time.")
+    ] = 30
     body_timeout_s: Annotated[Positive, Meta(description="Longest pause of a client while it sends a body.")] = 60
     keep_alive_s: Annotated[Positive, Meta(description="An idle client connection is closed after this time.")] = 75
     drain_s: Annotated[NotNegative, Meta(description="On shutdown, how long calls in flight may take to end.")] = 30
-    data: Annotated[str, Meta(description="Folder for the store, the journal and the key that hashes keys.")] = "./callgate-data"
+    data: Annotated[str, Meta(description="Folder for the store, the journal and the key that hashes keys.")] = (
+        "./callgate-data"
+    )
 
 
 class Timeout(Section):
@@ -48,25 +55,33 @@ class Provider(Section):
         str | None, Meta(description="What it speaks; known names know it. `openai` for everything compatible.")
     ] = None
     base_url: Annotated[str | None, Meta(description="What the provider's own SDK takes as base URL.")] = None
-    api_key: Annotated[
-        str | list[str] | None, Meta(description="Key, or several to rotate; `none` sends no key.")
-    ] = None
+    api_key: Annotated[str | list[str] | None, Meta(description="Key, or several to rotate; `none` sends no key.")] = (
+        None
+    )
     metadata: Annotated[
-        Literal["strip", "forward"], Meta(description="Whether `metadata` of a request body is removed before forwarding.")
+        Literal["strip", "forward"],
+        Meta(description="Whether `metadata` of a request body is removed before forwarding."),
     ] = "strip"
     headers: Annotated[dict[str, str], Meta(description="Headers to add to every call to it.")] = {}
     timeout: Annotated[Timeout, Meta(description="Limits in time for calls to it.")] = Timeout()
     on_disconnect: Annotated[
         Literal["abort", "drain"],
-        Meta(description="When the client goes away: close the upstream call, or read it to its end for the exact bill."),
+        Meta(
+            description="When the client goes away: close the upstream call, or read it to its end for the exact bill."
+        ),
     ] = "abort"
     ask_usage: Annotated[
         bool | None,
-        Meta(description="Ask for usage in streams when the client did not (`stream_options.include_usage`); known names know it."),
+        Meta(
+            description="Ask for usage in streams when the client did not (`stream_options.include_usage`); known names know it."
+        ),
     ] = None
     max_connections: Annotated[Count, Meta(description="Connections to it, at most, by each worker.")] = 4096
     models: Annotated[
-        list[str], Meta(description="Models it serves, for names without a prefix and for /v1/models. Empty: those of the price catalogue.")
+        list[str],
+        Meta(
+            description="Models it serves, for names without a prefix and for /v1/models. Empty: those of the price catalogue."
+        ),
     ] = []
     verify_tls: Annotated[bool, Meta(description="Check the certificate against the system's trust store.")] = True
 
@@ -74,32 +89,50 @@ class Provider(Section):
 class ApiKey(Section):
     name: Annotated[str, Meta(description="What the log calls it.")]
     key: Annotated[str, Meta(description="The secret itself, at least 16 characters; use ${VAR}.", min_length=16)]
-    tenant: Annotated[str | None, Meta(description="Calls with this key belong to this tenant, whatever their tags say.")] = None
+    tenant: Annotated[
+        str | None, Meta(description="Calls with this key belong to this tenant, whatever their tags say.")
+    ] = None
     environment: Annotated[str | None, Meta(description="As tenant, for the environment.")] = None
-    role: Annotated[Literal["app", "viewer", "admin"], Meta(description="app calls models; viewer reads; admin does everything.")] = "app"
-    models: Annotated[list[str], Meta(description="Patterns of models it may use.")] = msgspec.field(default_factory=lambda: ["*"])
+    role: Annotated[
+        Literal["app", "viewer", "admin"], Meta(description="app calls models; viewer reads; admin does everything.")
+    ] = "app"
+    models: Annotated[list[str], Meta(description="Patterns of models it may use.")] = msgspec.field(
+        default_factory=lambda: ["*"]
+    )
     tags: Annotated[dict[str, str], Meta(description="Default tags of its calls.")] = {}
 
 
 class Redaction(Section):
     enabled: Annotated[bool, Meta(description="Take secrets and personal data out before anything is stored.")] = True
-    skip: Annotated[list[str], Meta(description="Built-in patterns to leave out, by name (see docs/redaction.md).")] = []
+    skip: Annotated[
+        list[str], Meta(description="Built-in patterns to leave out, by name (see docs/redaction.md).")
+    ] = []
     rules: Annotated[dict[str, str], Meta(description="Own patterns by name (RE2 syntax).")] = {}
 
 
 class Log(Section):
     flush_interval_ms: Annotated[Count, Meta(description="A batch is written at the latest after this time.")] = 2000
-    max_batch_size: Annotated[Count, Meta(description="A batch is written when it has this many rows; a backlog makes batches larger.")] = 100
+    max_batch_size: Annotated[
+        Count, Meta(description="A batch is written when it has this many rows; a backlog makes batches larger.")
+    ] = 100
     payloads: Annotated[
         Literal["full", "preview", "hash", "none"],
         Meta(description="What is kept of bodies: all, the 500-character previews, a SHA-256, or nothing."),
     ] = "full"
     max_payload_kb: Annotated[Count, Meta(description="Bodies are cut to this size, each.")] = 1024
     retention_days: Annotated[Count | None, Meta(description="Rows are deleted after this time; null keeps them.")] = 30
-    payload_retention_days: Annotated[Count | None, Meta(description="Bodies are deleted after this time; null keeps them as long as rows.")] = 14
-    journal_max_mb: Annotated[Count, Meta(description="When the journal has grown to this, bodies are dropped first; the bill is kept.")] = 1024
-    capture_stream_timing: Annotated[bool, Meta(description="Keep the time and size of each chunk of a stream.")] = False
-    redaction: Annotated[Redaction, Meta(description="What is taken out of bodies, previews, tags and error messages.")] = Redaction()
+    payload_retention_days: Annotated[
+        Count | None, Meta(description="Bodies are deleted after this time; null keeps them as long as rows.")
+    ] = 14
+    journal_max_mb: Annotated[
+        Count, Meta(description="When the journal has grown to this, bodies are dropped first; the bill is kept.")
+    ] = 1024
+    capture_stream_timing: Annotated[bool, Meta(description="Keep the time and size of each chunk of a stream.")] = (
+        False
+    )
+    redaction: Annotated[
+        Redaction, Meta(description="What is taken out of bodies, previews, tags and error messages.")
+    ] = Redaction()
 
 
 class StoreSettings(Section):
@@ -107,7 +140,9 @@ class StoreSettings(Section):
 
 
 class PriceTier(Section):
-    above_tokens: Annotated[int, Meta(description="For requests with more input tokens than this, the whole request.", ge=1)]
+    above_tokens: Annotated[
+        int, Meta(description="For requests with more input tokens than this, the whole request.", ge=1)
+    ]
     input_per_mtok: NotNegative | None = None
     output_per_mtok: NotNegative | None = None
     cached_input_per_mtok: NotNegative | None = None
@@ -136,7 +171,7 @@ class PriceOverride(Section):
     per_search: NotNegative | None = None
     per_query: NotNegative | None = None
     per_page: NotNegative | None = None
-    batch_discount: Annotated[float | None, Meta(ge=0, le=1)] = None
+    batch_discount: Annotated[float, Meta(ge=0, le=1)] | None = None
     tiers: list[PriceTier] = []
     valid_from: Annotated[str | None, Meta(description="ISO date from which it holds; always, without one.")] = None
 
@@ -146,7 +181,10 @@ class Prices(Section):
         dict[str, PriceOverride | list[PriceOverride]],
         Meta(description="Prices of your own, by `model` or `provider/model`; a list for prices that change by date."),
     ] = {}
-    markup_percent: Annotated[dict[str, NotNegative], Meta(description="What a tenant is charged on top of the cost, by tenant; `*` for all others.")] = {}
+    markup_percent: Annotated[
+        dict[str, NotNegative],
+        Meta(description="What a tenant is charged on top of the cost, by tenant; `*` for all others."),
+    ] = {}
 
 
 class Metrics(Section):
@@ -158,7 +196,9 @@ class Settings(Section):
 
     server: Server = Server()
     providers: Annotated[dict[str, Provider], Meta(description="Providers by name; known names need only a key.")] = {}
-    default_provider: Annotated[str | None, Meta(description="Takes the models that nobody claims, and paths without a model.")] = None
+    default_provider: Annotated[
+        str | None, Meta(description="Takes the models that nobody claims, and paths without a model.")
+    ] = None
     models: Annotated[dict[str, str], Meta(description="Aliases: a name of your own for `provider/model`.")] = {}
     keys: Annotated[list[ApiKey], Meta(description="Gateway keys declared here: read-only elsewhere.")] = []
     log: Log = Log()

@@ -229,9 +229,7 @@ GROUPS = (
 class SpanReader(Protocol):
     """What the API and the dashboard ask. Every list is by keyset; totals come from rollups where they can."""
 
-    async def spans(
-        self, which: SpanFilter, *, limit: int, cursor: str | None = None, order: str = "newest"
-    ) -> Page:
+    async def spans(self, which: SpanFilter, *, limit: int, cursor: str | None = None, order: str = "newest") -> Page:
         """`order`: newest, oldest, slowest or costliest. Raises ValueError for a cursor that is not one of ours."""
         ...
 
@@ -254,12 +252,20 @@ class SpanReader(Protocol):
         ...
 
     async def groups(
-        self, which: SpanFilter, by: str, *, limit: int = 1000, spark_width_us: int | None = None, time_zone: str = "UTC"
+        self,
+        which: SpanFilter,
+        by: str,
+        *,
+        limit: int = 1000,
+        spark_width_us: int | None = None,
+        time_zone: str = "UTC",
     ) -> list[Group]:
         """By cost, highest first; by time for `day` and `hour` (keys are ISO 8601 of the bucket's start)."""
         ...
 
-    async def failures(self, which: SpanFilter, *, limit: int = 10, spark_width_us: int | None = None) -> list[Failure]: ...
+    async def failures(
+        self, which: SpanFilter, *, limit: int = 10, spark_width_us: int | None = None
+    ) -> list[Failure]: ...
 
     async def tag_keys(self) -> list[TagKey]: ...
 
