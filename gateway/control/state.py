@@ -1,0 +1,50 @@
+"""What a handler of the API or the dashboard works with; made by `gateway.app`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.core.health import JournalHealth, RecorderHealth
+from gateway.settings import Settings
+from gateway.store.base import Store
+
+if TYPE_CHECKING:
+    from gateway.control.keys import Keyring
+    from pricing.catalog import Catalog
+
+
+class ProxyCounters(Protocol):
+    """What the data plane counts since its start, in one worker."""
+
+    calls: int
+    in_flight: int
+    rejected: int
+    """Answered by the gateway itself before anything was dispatched."""
+    retried_stale: int
+    """Kept-alive upstream connections found dead, tried again on a fresh one."""
+    client_gone: int
+    upstream_errors: int
+    bytes_in: int
+    bytes_out: int
+    client_connections: int
+
+
+@dataclass
+class AppState:
+    """Found at `request.app.state.callgate`. `settings` and `catalog` are replaced whole on a reload."""
+
+    settings: Settings
+    settings_source: str
+    """The file the settings came from, or `defaults`."""
+    store: Store
+    keyring: Keyring
+    catalog: Catalog
+    counters: ProxyCounters
+    journal_health: Callable[[], JournalHealth]
+    recorder_health: Callable[[], RecorderHealth]
+    started_at: int
+    """µs UTC."""
+    version: str
+    worker: int = 0

@@ -1,0 +1,40 @@
+"""The state of the parts, as /readyz, /metrics and the dashboard show it."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class JournalHealth(msgspec.Struct, kw_only=True):
+    """Of one worker's journal, seen by its writer."""
+
+    state: str = "ok"
+    """`ok`; `dropping_bodies`: over `log.journal_max_mb`, the bill is kept; `refusing`: the disk is full or the folder
+    cannot be written, calls are answered 503 before they are dispatched."""
+    detail: str | None = None
+    backlog_bytes: int = 0
+    """On disk and not yet in the store."""
+    opened: int = 0
+    closed: int = 0
+    bodies_dropped: int = 0
+
+
+class RecorderHealth(msgspec.Struct, kw_only=True):
+    """Written by the recorder to `recorder.json` in the data folder, about once a second."""
+
+    state: str = "starting"
+    """`starting`, `running`, `store_down` (retrying; the journal grows), `draining` (its gateway is gone), `stopped`."""
+    pid: int | None = None
+    updated_at: int = 0
+    """µs UTC of this report."""
+    lag_us: int = 0
+    """Age of the oldest closed call that is not in the store yet; 0 when all are."""
+    backlog_bytes: int = 0
+    rows_per_s: float = 0.0
+    written: int = 0
+    duplicates: int = 0
+    interrupted: int = 0
+    dead_letters: int = 0
+    last_error: str | None = None
+    restarts: int = 0
+    """How often the gateway had to start it again."""
