@@ -126,9 +126,9 @@ class CallClosed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     response_content_type: str | None
     response_encoding: str | None
     """`content-encoding` of the response body as it is kept, e.g. `gzip`; None where it is plain."""
-    request_headers: list[tuple[str, str]]
-    response_headers: list[tuple[str, str]]
-    """Without credentials and cookies."""
+    request_headers: list[tuple[bytes, bytes]]
+    response_headers: list[tuple[bytes, bytes]]
+    """As on the wire, names in lower case; without credentials and cookies."""
     timing: list[tuple[int, int]] | None = None
     """(µs since started_at, bytes) per chunk, with `log.capture_stream_timing`."""
 
