@@ -1,0 +1,106 @@
+"""Reading and changing a JSON request body at its top level, every other value byte for byte as the client wrote it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from gateway.errors import CallError
+
+Body = dict[str, msgspec.Raw]
+"""Top-level keys with their values as raw JSON, in the order they came in."""
+
+_decode_object = msgspec.json.Decoder(Body).decode
+_decode_str = msgspec.json.Decoder(str).decode
+encode = msgspec.json.encode
+
+
+def parse(raw: bytes) -> Body:
+    """The top level of a JSON object; CallError 400 that names what is wrong otherwise.
+
+    A key that comes twice is refused: which one counts is up to the reader, so what the gateway admits and what the
+    provider serves could differ.
+    """
+    try:
+        body = _decode_object(raw)
+    except RecursionError:
+        raise _invalid("The body is nested too deeply to be read.") from None
+    except msgspec.ValidationError:
+        raise _invalid('The body must be a JSON object, e.g. {"model": …, "messages": […]}.') from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise _invalid(f"The body is not valid JSON: {_reason(raw, exc)}") from None
+    if len(raw) != _compact_size(body) and (twice := _key_that_comes_twice(raw)):
+        raise _invalid(f"The body has the key {twice!r} twice; send it once.", param=twice)
+    return body
+
+
+def _invalid(message: str, param: str | None = None) -> CallError:
+    return CallError(400, "invalid_request_error", message, error_type="invalid_request", param=param)
+
+
+def _reason(raw: bytes, exc: Exception) -> str:
+    if not raw.strip():
+        return "it is empty."
+    if b"NaN" in raw or b"Infinity" in raw:
+        return "NaN and Infinity are not JSON; send null or a number."
+    if b"\\ud" in raw.lower():
+        return "a \\u escape is half of a surrogate pair; send the whole pair or the character itself."
+    return f"{str(exc).removeprefix('JSON is malformed: ')}."
+
+
+def _compact_size(body: Body) -> int:
+    """How long the object is written without white space; equal to what came in, nothing can have come twice."""
+    size = 1 + len(body)
+    for key, value in body.items():
+        size += len(key) + 3 + len(value)
+    return size if body else 2
+
+
+def _key_that_comes_twice(raw: bytes) -> str | None:
+    pairs: Any = json.loads(raw.decode("utf-8", "surrogateescape"), object_pairs_hook=list)
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            return str(key)
+        seen.add(key)
+    return None
+
+
+def text(body: Body, key: str) -> str | None:
+    """A string value, None where it is absent or null; CallError 400 where it is something else."""
+    value = body.get(key)
+    if value is None or bytes(value) == b"null":
+        return None
+    try:
+        return _decode_str(value)
+    except msgspec.DecodeError:
+        raise _invalid(f"{key!r} must be a string.", param=key) from None
+
+
+def flag(body: Body, key: str) -> bool:
+    """A boolean value, False where it is absent or null; CallError 400 where it is something else."""
+    value = bytes(body[key]) if key in body else b"null"
+    if value in (b"null", b"false"):
+        return False
+    if value == b"true":
+        return True
+    raise _invalid(f"{key!r} must be true or false.", param=key)
+
+
+def with_usage_asked(body: Body) -> bool:
+    """Asks for usage in a stream. False, and nothing changed, where the client asks for it itself."""
+    options = body.get("stream_options")
+    if options is None or bytes(options) == b"null":
+        body["stream_options"] = msgspec.Raw(b'{"include_usage":true}')
+        return True
+    try:
+        inner = _decode_object(options)
+    except msgspec.DecodeError:
+        return False  # not an object: the provider's error to report
+    if "include_usage" in inner and bytes(inner["include_usage"]) == b"true":
+        return False
+    inner["include_usage"] = msgspec.Raw(b"true")
+    body["stream_options"] = msgspec.Raw(encode(inner))
+    return True

@@ -1,0 +1,86 @@
+"""Taking out of a stream the one chunk the gateway caused by asking for usage, and no other byte."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from gateway.core.sse import EVENT_END, events
+
+_EMPTY_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
+_LONGEST_HELD = 32 * 1024
+"""A usage chunk is under 4 kB; a longer unfinished event is passed on as it comes."""
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[msgspec.Raw] | None = None
+    usage: dict[str, msgspec.Raw] | None = None
+
+
+_decode = msgspec.json.Decoder(_Chunk).decode
+
+
+def _is_usage_chunk(event: bytes) -> bool:
+    """An event with `choices: []` and a usage object: what `stream_options.include_usage` adds to an OpenAI stream."""
+    if not _EMPTY_CHOICES.search(event):
+        return False
+    for parsed in events(event):
+        try:
+            chunk = _decode(parsed.data)
+        except (msgspec.DecodeError, RecursionError):
+            return False
+        if chunk.choices == [] and chunk.usage:
+            return True
+    return False
+
+
+class UsageChunkFilter:
+    """`feed` gives the bytes to pass on. Whole events go through at once, whatever pieces they arrive in; an
+    unfinished one waits for its end, since only then can it be told from the usage chunk."""
+
+    __slots__ = ("_done", "_held", "_long", "removed")
+
+    def __init__(self) -> None:
+        self.removed = False
+        self._done = False
+        self._held = b""
+        self._long = False  # inside an event too long to be the usage chunk
+
+    def feed(self, data: bytes) -> bytes:
+        if self._done:
+            return data
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        if data.endswith(b"\n\n") and not self._long and not _EMPTY_CHOICES.search(data):
+            return data
+        return self._split(data)
+
+    def _split(self, data: bytes) -> bytes:
+        start, out = 0, []
+        for boundary in EVENT_END.finditer(data):
+            if boundary.end() == len(data) and data.endswith(b"\r"):
+                break  # may be half of a CRLF
+            event = data[start : boundary.end()]
+            if not self._long and _is_usage_chunk(event):
+                self.removed = self._done = True
+                return b"".join([*out, data[boundary.end() :]])
+            out.append(event)
+            start = boundary.end()
+            self._long = False
+        rest = data[start:]
+        if self._long or len(rest) > _LONGEST_HELD:
+            self._long = bool(rest)
+            out.append(rest)
+        else:
+            self._held = rest
+        return b"".join(out)
+
+    def flush(self) -> bytes:
+        """What is left when the stream ends: an unfinished event, unless it is the usage chunk itself."""
+        held, self._held = self._held, b""
+        if held and not self._done and _is_usage_chunk(held):
+            self.removed = self._done = True
+            return b""
+        return held
