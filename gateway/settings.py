@@ -6,7 +6,8 @@ setting is undocumented are made from it. Units are in the names.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -17,8 +18,24 @@ Count = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[float, Meta(ge=0)]
 
 
+SECRET_FIELDS = frozenset({"api_key", "key", "headers"})
+"""Settings whose values are never shown: not in a `repr`, not in a message."""
+
+_URL_PASSWORD = re.compile(r"(://[^/@:]*):[^/@]*@")
+
+
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Unknown settings are refused: a typing error must not be silently ignored."""
+    """Unknown settings are refused: a typing error must not be silently ignored. Shows no secret."""
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={_masked(name, getattr(self, name))}" for name in self.__struct_fields__)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _masked(name: str, value: Any) -> str:
+    if value and name in SECRET_FIELDS:
+        return "***"
+    return _URL_PASSWORD.sub(r"\1:***@", repr(value))
 
 
 class Server(Section):
@@ -58,6 +75,10 @@ class Provider(Section):
     api_key: Annotated[str | list[str] | None, Meta(description="Key, or several to rotate; `none` sends no key.")] = (
         None
     )
+    auth: Annotated[
+        Literal["bearer", "x-api-key", "x-goog-api-key", "api-key"] | None,
+        Meta(description="The header its key goes in, as its dialect has it; `bearer` is `Authorization: Bearer`."),
+    ] = None
     metadata: Annotated[
         Literal["strip", "forward"],
         Meta(description="Whether `metadata` of a request body is removed before forwarding."),
