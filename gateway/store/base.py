@@ -195,6 +195,15 @@ class TagValue(msgspec.Struct, frozen=True):
     calls: int
 
 
+class Tail(msgspec.Struct):
+    """What was written since a mark. Marks are positive and grow in the order of writing, whatever a call's start."""
+
+    items: list[tuple[int, Span]]
+    """(mark, span), oldest write first."""
+    mark: int
+    """Of the last item; without items that of the newest row in the store, 0 in an empty one."""
+
+
 class SpanDetail(msgspec.Struct):
     span: Span
     payload: Payload | None
@@ -274,6 +283,11 @@ class SpanReader(Protocol):
     async def field_values(self, field: str, *, prefix: str = "", limit: int = 200) -> list[TagValue]:
         """Values of model, provider, tenant, environment, config, variant, key, kind, prompt for filter menus:
         from the rollups, never from the rows."""
+        ...
+
+    async def tail(self, after: int | None, *, limit: int = 500) -> Tail:
+        """Spans in the order they were written (SQLite: rowid), for the live tail: a long call is written long after
+        it started, so no list by start time would show it as new. `after` None: no items, only the mark of now."""
         ...
 
     def export(self, which: SpanFilter, *, page: int = 2000) -> AsyncIterator[list[Span]]:
