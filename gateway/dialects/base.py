@@ -1,0 +1,132 @@
+"""What a dialect is: how a provider's language is read. One file each, all passing one contract suite.
+
+Two ways to read an answer. `settle` runs in the data plane when the answer ends: the few facts that money and health
+depend on, found without parsing the rest. `read` runs in the recorder: everything. Where both give a fact they agree;
+the contract suite checks it on every recording, cut anywhere.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.core.span import ToolCall
+from gateway.errors import CallError
+from pricing.usage import Usage
+
+
+class Answer(msgspec.Struct, kw_only=True):
+    """What a provider answered. Facts that were not there are None or empty."""
+
+    model: str | None = None
+    usage: Usage | None = None
+    usage_raw: bytes | None = None
+    service_tier: str | None = None
+    error: str | None = None
+    """The provider's error message, also when it came inside a 200 stream."""
+    complete: bool = True
+    """False for a stream that ended without its end mark or finish reason: it was cut."""
+
+    # Only from `read`:
+    response_id: str | None = None
+    text: str | None = None
+    reasoning: str | None = None
+    finish_reasons: list[str] = []
+    tool_calls: list[ToolCall] = []
+
+
+class Dialect:
+    """The fallback: a path that is forwarded and logged without usage. Real dialects override what they know.
+
+    `settle`, `read`, `prompt` and `first_content` never raise, whatever the bytes; what cannot be understood is left
+    out.
+    """
+
+    name = "opaque"
+    kind = "llm"
+    reads_body = False
+    """Whether the request must be held to be read (model, tags, stream); otherwise it streams through."""
+    asks_usage = False
+    """Whether a stream reports usage only when asked by `stream_options`."""
+
+    def settle(self, data: bytes, streaming: bool) -> Answer:
+        return Answer()
+
+    def read(self, data: bytes, streaming: bool, status: int) -> Answer:
+        return Answer(error=error_message(data) if status >= 400 else None)
+
+    def prompt(self, body: bytes) -> str | None:
+        """The text of a request that a person would recognise it by: the last user message."""
+        return None
+
+    def first_content(self, data: bytes) -> bool:
+        """Whether the stream so far holds the first thing a model generated (not a role, ping or empty delta)."""
+        return bool(data)
+
+    def error_body(self, error: CallError) -> bytes:
+        """An error of the gateway's own, in the shape this dialect's clients understand."""
+        return msgspec.json.encode(
+            {
+                "error": {
+                    "message": error.message,
+                    "type": _openai_type(error.status),
+                    "param": error.param,
+                    "code": error.code,
+                }
+            }
+        )
+
+    def error_event(self, error: CallError) -> bytes:
+        """The same as the last event of a stream that broke."""
+        return b"data: " + self.error_body(error) + b"\n\n"
+
+
+def _openai_type(status: int) -> str:
+    return {
+        400: "invalid_request_error",
+        401: "authentication_error",
+        402: "insufficient_quota",
+        403: "permission_error",
+        404: "invalid_request_error",
+        405: "invalid_request_error",
+        413: "invalid_request_error",
+        429: "rate_limit_error",
+    }.get(status, "invalid_request_error" if status < 500 else "api_error")
+
+
+class _Message(msgspec.Struct):
+    message: str | None = None
+
+
+NULL = msgspec.Raw(b"null")
+"""The default of a raw field: absent and null are the same."""
+
+
+class _Errors(msgspec.Struct):
+    error: msgspec.Raw = NULL
+    message: str | None = None
+    detail: msgspec.Raw = NULL
+
+
+_decode_errors = msgspec.json.Decoder(_Errors | list[_Errors]).decode
+_decode_message = msgspec.json.Decoder(_Message | str).decode
+
+
+def error_message(data: bytes) -> str | None:
+    """The message of a provider's error body, in any of the shapes they come in: `{"error": {"message"}}`,
+    `{"error": "…"}`, `{"message"}`, `{"detail": …}`, a list of these, or plain text."""
+    try:
+        parsed = _decode_errors(data)
+    except (msgspec.DecodeError, RecursionError):
+        return data[:2000].decode("utf-8", "replace").strip() or None
+    found = parsed[0] if isinstance(parsed, list) and parsed else parsed
+    if not isinstance(found, _Errors):
+        return None
+    for raw in (bytes(found.error), bytes(found.detail)):
+        if raw == b"null":
+            continue
+        try:
+            inner = _decode_message(raw)
+        except msgspec.DecodeError:
+            return raw[:2000].decode("utf-8", "replace")
+        return inner if isinstance(inner, str) else inner.message
+    return found.message

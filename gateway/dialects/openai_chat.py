@@ -1,0 +1,250 @@
+"""OpenAI chat completions, as spoken by OpenAI, Azure, Groq, OpenRouter, DeepSeek, vLLM and most others.
+
+https://platform.openai.com/docs/api-reference/chat
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from gateway.core.span import ToolCall
+from gateway.core.sse import events
+from gateway.dialects import openai_stream
+from gateway.dialects.base import NULL, Answer, Dialect, error_message
+from gateway.dialects.openai_usage import openai_usage
+from pricing.usage import Usage
+
+_CONTENT = re.compile(rb'"(?:content|reasoning|reasoning_content|refusal|text|name|arguments|transcript)"\s*:\s*"[^"]')
+"""The first thing generated: text, reasoning or a tool call. A role or an empty delta is none."""
+
+
+class _Groq(msgspec.Struct):
+    usage: msgspec.Raw = NULL
+
+
+class _Head(msgspec.Struct):
+    """The facts `settle` is after, of a whole answer or of one chunk."""
+
+    model: Any = None
+    service_tier: Any = None
+    usage: msgspec.Raw = NULL
+    x_groq: _Groq | None = None
+    error: msgspec.Raw = NULL
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: Any = None
+
+
+class _Call(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Message(msgspec.Struct):
+    content: Any = None
+    reasoning: Any = None
+    reasoning_content: Any = None
+    refusal: Any = None
+    tool_calls: list[_Call] | None = None
+    function_call: _Function | None = None
+
+
+class _Choice(msgspec.Struct):
+    index: int | None = None
+    message: _Message | None = None
+    delta: _Message | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+
+
+class _Full(_Head):
+    id: Any = None
+    choices: list[_Choice] | None = None
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+_decode_full = msgspec.json.Decoder(_Full).decode
+_UNREADABLE = (msgspec.DecodeError, RecursionError)
+
+
+class OpenAIChat(Dialect):
+    name = "openai.chat"
+    kind = "llm"
+    reads_body = True
+    asks_usage = True
+
+    def settle(self, data: bytes, streaming: bool) -> Answer:
+        return self._settle_stream(data) if streaming else self._settle_whole(data)
+
+    def _settle_whole(self, data: bytes) -> Answer:
+        try:
+            head = _decode_head(data)
+        except _UNREADABLE:
+            return Answer()
+        return _with_head(Answer(), head)
+
+    def _settle_stream(self, data: bytes) -> Answer:
+        answer = Answer(complete=openai_stream.is_complete(data))
+        if first := openai_stream.first_with_model(data):
+            _merge(answer, first)
+        for payload in openai_stream.usage_payloads(data):
+            _merge(answer, payload)
+            if answer.usage is not None:
+                break
+        if error := openai_stream.error_payload(data):
+            answer.error = error_message(error) or "the stream carried an error"
+        return answer
+
+    def read(self, data: bytes, streaming: bool, status: int) -> Answer:
+        if status >= 400:
+            return Answer(error=error_message(data))
+        if not streaming:
+            try:
+                whole = _decode_full(data)
+            except _UNREADABLE:
+                return Answer()
+            collected = _Collected()
+            collected.add(whole)
+            return collected.answer(complete=True)
+        collected = _Collected()
+        for event in events(data):
+            if event.data.strip() == b"[DONE]":
+                continue
+            try:
+                collected.add(_decode_full(event.data))
+            except _UNREADABLE:
+                continue
+        return collected.answer(complete=openai_stream.is_complete(data))
+
+    def prompt(self, body: bytes) -> str | None:
+        return last_user_text(body)
+
+    def first_content(self, data: bytes) -> bool:
+        return _CONTENT.search(data) is not None
+
+
+def _with_head(answer: Answer, head: _Head) -> Answer:
+    """Takes from a chunk what it has; later values replace earlier ones, but the model is the first that was named."""
+    if answer.model is None and isinstance(head.model, str) and head.model:
+        answer.model = head.model
+    if isinstance(head.service_tier, str):
+        answer.service_tier = head.service_tier
+    raw = _raw_usage(head)
+    usage: Usage | None = openai_usage(raw) if raw else None
+    if usage is not None:
+        answer.usage, answer.usage_raw = usage, raw
+    error = bytes(head.error)
+    if error != b"null":
+        answer.error = error_message(b'{"error":' + error + b"}") or "the answer carried an error"
+    return answer
+
+
+def _merge(answer: Answer, payload: bytes) -> None:
+    try:
+        _with_head(answer, _decode_head(payload))
+    except _UNREADABLE:
+        return
+
+
+def _raw_usage(head: _Head) -> bytes | None:
+    for raw in (head.usage, head.x_groq.usage if head.x_groq else NULL):
+        if (written := bytes(raw)) != b"null":
+            return written
+    return None
+
+
+class _Collected:
+    """Puts an answer together from its chunks; a whole answer is one chunk."""
+
+    def __init__(self) -> None:
+        self._head = Answer()
+        self._text: dict[int, list[str]] = {}
+        self._reasoning: list[str] = []
+        self._finish: list[str] = []
+        self._calls: dict[tuple[int, int], list[Any]] = {}
+
+    def add(self, chunk: _Full) -> None:
+        _with_head(self._head, chunk)
+        if self._head.response_id is None and isinstance(chunk.id, str):
+            self._head.response_id = chunk.id
+        for choice in chunk.choices or ():
+            index = choice.index or 0
+            if choice.finish_reason is not None:
+                self._finish.append(choice.finish_reason)
+            if choice.text:
+                self._text.setdefault(index, []).append(choice.text)
+            message = choice.message or choice.delta
+            if message is not None:
+                self._add_message(index, message)
+
+    def _add_message(self, index: int, message: _Message) -> None:
+        if spoken := plain_text(message.content) or plain_text(message.refusal):
+            self._text.setdefault(index, []).append(spoken)
+        if thought := plain_text(message.reasoning_content) or plain_text(message.reasoning):
+            self._reasoning.append(thought)
+        for position, call in enumerate(message.tool_calls or ()):
+            self._add_call((index, position if call.index is None else call.index), call)
+        if message.function_call is not None:
+            self._add_call((index, -1), _Call(function=message.function_call))
+
+    def _add_call(self, at: tuple[int, int], call: _Call) -> None:
+        name, id_, arguments = self._calls.setdefault(at, [None, None, []])
+        function = call.function or _Function()
+        self._calls[at][0] = name or function.name
+        self._calls[at][1] = id_ or call.id
+        if function.arguments is not None:
+            written = function.arguments
+            arguments.append(written if isinstance(written, str) else msgspec.json.encode(written).decode())
+
+    def answer(self, *, complete: bool) -> Answer:
+        head = self._head
+        head.complete = complete
+        head.text = "\n\n".join("".join(parts) for _, parts in sorted(self._text.items())) or None
+        head.reasoning = "".join(self._reasoning) or None
+        head.finish_reasons = self._finish
+        head.tool_calls = [
+            ToolCall(name=name, id=id_, arguments="".join(arguments))
+            for _, (name, id_, arguments) in sorted(self._calls.items())
+            if name
+        ]
+        return head
+
+
+def plain_text(content: Any) -> str | None:
+    """The text of a message's content: a string, or a list of parts of which some are text."""
+    if isinstance(content, str):
+        return content or None
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        return "\n".join(part for part in parts if isinstance(part, str)) or None
+    return None
+
+
+class _RequestMessage(msgspec.Struct):
+    role: Any = None
+    content: Any = None
+
+
+class _Request(msgspec.Struct):
+    messages: list[_RequestMessage] = []
+
+
+_decode_request = msgspec.json.Decoder(_Request).decode
+
+
+def last_user_text(body: bytes) -> str | None:
+    try:
+        messages = _decode_request(body).messages
+    except (*_UNREADABLE, UnicodeDecodeError):
+        return None
+    for wanted in ("user", None):
+        for message in reversed(messages):
+            if (wanted is None or message.role == wanted) and (text := plain_text(message.content)):
+                return text
+    return None
