@@ -1,0 +1,95 @@
+"""The connections to one origin: kept alive, bounded, handed out last in first out without a wait where one is idle."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+
+from gateway.proxy.connect import Connector, Origin
+from gateway.proxy.upstream import Caller, UpstreamConnection
+
+IDLE_S = 50.0
+"""Below the 60 s after which most providers close an idle connection."""
+
+
+class Pool:
+    """`take` gives an idle connection at once, `wait` calls `Caller.connected` when there is one.
+
+    At most `limit` connections are open; further callers wait in line, bounded by their own connect timeout.
+    """
+
+    def __init__(self, origin: Origin, connector: Connector, limit: int) -> None:
+        self.origin = origin
+        self.limit = limit
+        self._connector = connector
+        self._idle: list[UpstreamConnection] = []
+        self._open: set[UpstreamConnection] = set()
+        self._waiting: deque[Caller] = deque()
+        self._connecting: set[asyncio.Task[None]] = set()
+
+    def take(self) -> UpstreamConnection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.transport.is_closing():
+                return connection
+        return None
+
+    def wait(self, caller: Caller) -> None:
+        self._waiting.append(caller)
+        self._connect_if_allowed()
+
+    def forget(self, caller: Caller) -> None:
+        """The caller waits no longer."""
+        if caller in self._waiting:
+            self._waiting.remove(caller)
+
+    def _connect_if_allowed(self) -> None:
+        if len(self._connecting) < len(self._waiting) and len(self._open) + len(self._connecting) < self.limit:
+            task = asyncio.get_running_loop().create_task(self._connect())
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self) -> None:
+        try:
+            await self._connector.connect(self.origin, lambda: UpstreamConnection(self))
+        except (OSError, ValueError, UnicodeError) as exc:
+            if self._waiting:
+                self._waiting.popleft().connect_failed(exc)
+
+    def opened(self, connection: UpstreamConnection) -> None:
+        self._open.add(connection)
+        self._offer(connection)
+
+    def released(self, connection: UpstreamConnection) -> None:
+        self._offer(connection)
+
+    def _offer(self, connection: UpstreamConnection) -> None:
+        if self._waiting:
+            self._waiting.popleft().connected(connection)
+        else:
+            connection.idle_since = time.monotonic()
+            self._idle.append(connection)
+
+    def closed(self, connection: UpstreamConnection) -> None:
+        if connection in self._open:
+            self._open.discard(connection)
+            if connection in self._idle:
+                self._idle.remove(connection)
+            self._connect_if_allowed()
+
+    def sweep(self, now: float) -> None:
+        """Closes what has been idle for too long; the oldest lie at the bottom."""
+        while self._idle and now - self._idle[0].idle_since > IDLE_S:
+            self._idle[0].abandon()
+
+    def close(self) -> None:
+        """Closes what is idle and connects no more; calls in flight end as they do."""
+        for task in self._connecting:
+            task.cancel()
+        for connection in list(self._idle):
+            connection.abandon()
+
+    @property
+    def connections(self) -> int:
+        return len(self._open)
