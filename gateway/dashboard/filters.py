@@ -1,0 +1,180 @@
+"""The filters of a page: which there are, what the URL holds of them, and the chips, links and search words for them.
+
+The names and meanings are those of the API, so a list's URL becomes an export by changing its path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from gateway.dashboard import urls
+
+
+@dataclass(frozen=True)
+class Field:
+    name: str
+    label: str
+    icon: str
+    listed: bool = False
+    """Its values come from the store's dictionary."""
+    hint: str = ""
+    """What to type, where values are not listed."""
+
+
+FIELDS = (
+    Field("model", "Model", "spark", listed=True),
+    Field("status", "Status", "err"),
+    Field("tenant", "Tenant", "users", listed=True),
+    Field("environment", "Environment", "db", listed=True),
+    Field("provider", "Provider", "route", listed=True),
+    Field("key", "Key", "key", listed=True),
+    Field("kind", "Kind", "cols", listed=True),
+    Field("stream", "Stream", "zap"),
+    Field("min_latency_ms", "Slower than", "pulse", hint="milliseconds, e.g. 2000"),
+    Field("min_cost_usd", "Dearer than", "coins", hint="dollars, e.g. 0.01"),
+    Field("user", "User", "users", hint="user id"),
+    Field("session", "Session", "chain", hint="session id"),
+    Field("trace", "Trace", "trace", hint="trace id"),
+    Field("prompt", "Prompt", "prompt", listed=True),
+    Field("config", "Config", "gear", listed=True),
+    Field("variant", "Variant", "scale", listed=True),
+    Field("unpriced", "Without a price", "coins"),
+)
+BY_NAME = {field.name: field for field in FIELDS}
+STATUSES = (
+    ("ok", "succeeded"),
+    ("error", "failed"),
+    ("4xx", "4xx"),
+    ("5xx", "5xx"),
+    ("timeout", "timeout"),
+    ("rate_limit", "rate limit"),
+    ("upstream_error", "upstream error"),
+    ("network", "network"),
+    ("authentication", "authentication"),
+    ("invalid_request", "invalid request"),
+    ("content_filter", "content filter"),
+    ("context_length", "context length"),
+    ("parse_error", "parse error"),
+    ("cancelled", "cancelled by the client"),
+    ("interrupted", "interrupted"),
+    ("budget", "budget"),
+    ("limit", "limit"),
+)
+_STATUS_WORDS = dict(STATUSES)
+_WORD = re.compile(r'(?P<name>[\w.]+):(?P<value>"[^"]*"|\S+)')
+_LATENCY = re.compile(r">?=?(\d+(?:\.\d+)?)(ms|s|m)?\Z")
+_COST = re.compile(r">?=?\$?(\d+(?:\.\d+)?)\Z")
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One field that filters, with the link that takes it away."""
+
+    name: str
+    label: str
+    op: str
+    value: str
+    without: str
+
+
+@dataclass(frozen=True)
+class Filters:
+    """(name, value) pairs in the order of the URL; `extra` is what else a link to the same page must keep."""
+
+    pairs: Pairs = ()
+    extra: Pairs = ()
+    path: str = field(default=urls.REQUESTS)
+
+    def values(self, name: str) -> list[str]:
+        return [value for key, value in self.pairs if key == name]
+
+    def has(self, name: str, value: str) -> bool:
+        return (name, value) in self.pairs
+
+    def query(self, *, without: Sequence[str] = (), plus: Iterable[tuple[str, str]] = ()) -> Pairs:
+        kept = tuple(pair for pair in self.pairs if pair[0] not in without)
+        return (*kept, *(pair for pair in plus if pair not in kept))
+
+    def url(self, *, without: Sequence[str] = (), plus: Iterable[tuple[str, str]] = ()) -> str:
+        return urls.with_query(self.path, (*self.query(without=without, plus=plus), *self.extra))
+
+    def toggled(self, name: str, value: str) -> str:
+        """The link of a menu's row: adds the value, or takes it away."""
+        pair = (name, value)
+        kept = tuple(p for p in self.pairs if p != pair) if pair in self.pairs else (*self.pairs, pair)
+        return urls.with_query(self.path, (*kept, *self.extra))
+
+    @property
+    def chips(self) -> list[Chip]:
+        names = dict.fromkeys(name for name, _ in self.pairs if name != "q")
+        return [self._chip(name) for name in names]
+
+    def _chip(self, name: str) -> Chip:
+        values = self.values(name)
+        label, op, shown = _words(name, values)
+        return Chip(name, label, op, shown, self.url(without=(name,)))
+
+    @property
+    def q(self) -> str:
+        return " ".join(self.values("q"))
+
+    @property
+    def hidden(self) -> Pairs:
+        """What a search form must send along."""
+        return (*self.query(without=("q",)), *self.extra)
+
+
+def _words(name: str, values: list[str]) -> tuple[str, str, str]:
+    shown = values[0] if len(values) == 1 else f"{len(values)} values"
+    op = "is" if len(values) == 1 else "is any of"
+    if name.startswith("tag."):
+        return name.removeprefix("tag."), op, shown or "empty"
+    label = BY_NAME[name].label
+    if name == "status" and len(values) == 1:
+        shown = _STATUS_WORDS.get(shown, shown)
+    if name == "min_latency_ms":
+        return "Latency", "at least", f"{shown} ms"
+    if name == "min_cost_usd":
+        return "Cost", "at least", f"${shown}"
+    if name == "stream":
+        return label, "is", "streamed" if shown in ("true", "1") else "whole"
+    if name == "unpriced":
+        return "Price", "is", "unknown"
+    return label, op, shown
+
+
+def is_filter(name: str) -> bool:
+    return name in BY_NAME or name == "q" or (name.startswith("tag.") and len(name) > 4)
+
+
+def from_query(query: Iterable[tuple[str, str]], *, extra: Pairs = (), path: str = urls.REQUESTS) -> Filters:
+    pairs = tuple(dict.fromkeys((name, value.strip()) for name, value in query if is_filter(name) and value.strip()))
+    return Filters(pairs, extra, path)
+
+
+def read_search(text: str) -> Pairs:
+    """`invoice model:gpt-5 cost:>0.01` → the filters in it, and the words that are none as `q`."""
+    found: list[tuple[str, str]] = []
+
+    def take(match: re.Match[str]) -> str:
+        pair = _search_pair(match["name"], match["value"].strip('"'))
+        if pair is None:
+            return match[0]
+        found.append(pair)
+        return ""
+
+    rest = " ".join(_WORD.sub(take, text).split())
+    return (*found, *((("q", rest),) if rest else ()))
+
+
+def _search_pair(name: str, value: str) -> tuple[str, str] | None:
+    if name == "latency" and (match := _LATENCY.match(value)):
+        factor = {"s": 1000, "m": 60_000}.get(match[2] or "ms", 1)
+        return "min_latency_ms", f"{float(match[1]) * factor:g}"
+    if name == "cost" and (match := _COST.match(value)):
+        return "min_cost_usd", match[1]
+    return (name, value) if is_filter(name) and name != "q" and value else None
