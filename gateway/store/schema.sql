@@ -1,0 +1,251 @@
+-- Made by `python -m gateway.store.migrate --schema`; change tables.py and add a migration instead.
+
+CREATE TABLE alembic_version (
+    version_num VARCHAR(32) NOT NULL,
+    CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+
+CREATE TABLE carried_opens (
+    request_id VARCHAR NOT NULL,
+    journal VARCHAR NOT NULL,
+    frame BLOB NOT NULL,
+    PRIMARY KEY (request_id)
+);
+
+CREATE TABLE facts (
+    name VARCHAR NOT NULL,
+    value INTEGER NOT NULL,
+    PRIMARY KEY (name)
+);
+
+CREATE TABLE journal_positions (
+    journal VARCHAR NOT NULL,
+    segment INTEGER NOT NULL,
+    byte_offset INTEGER NOT NULL,
+    PRIMARY KEY (journal)
+);
+
+CREATE TABLE keys (
+    key_hash VARCHAR NOT NULL,
+    key_id VARCHAR NOT NULL,
+    "key" TEXT NOT NULL,
+    PRIMARY KEY (key_hash),
+    CONSTRAINT key_hash CHECK (length(key_hash) > 0)
+);
+
+CREATE TABLE payloads (
+    span INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (span)
+);
+
+CREATE TABLE rollups_daily (
+    series INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    cancelled INTEGER NOT NULL,
+    interrupted INTEGER NOT NULL,
+    unpriced INTEGER NOT NULL,
+    cost_nanousd INTEGER NOT NULL,
+    input_cost_nanousd INTEGER NOT NULL,
+    output_cost_nanousd INTEGER NOT NULL,
+    charge_nanousd INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cached_input_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    generation_us INTEGER NOT NULL,
+    generation_tokens INTEGER NOT NULL,
+    latency_sum INTEGER NOT NULL,
+    latency_min INTEGER,
+    latency_max INTEGER,
+    latency_histogram BLOB,
+    ttft_sum INTEGER NOT NULL,
+    ttft_min INTEGER,
+    ttft_max INTEGER,
+    ttft_histogram BLOB,
+    overhead_sum INTEGER NOT NULL,
+    overhead_min INTEGER,
+    overhead_max INTEGER,
+    overhead_histogram BLOB,
+    PRIMARY KEY (series, start)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE rollups_hourly (
+    series INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    errors INTEGER NOT NULL,
+    cancelled INTEGER NOT NULL,
+    interrupted INTEGER NOT NULL,
+    unpriced INTEGER NOT NULL,
+    cost_nanousd INTEGER NOT NULL,
+    input_cost_nanousd INTEGER NOT NULL,
+    output_cost_nanousd INTEGER NOT NULL,
+    charge_nanousd INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    cached_input_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    generation_us INTEGER NOT NULL,
+    generation_tokens INTEGER NOT NULL,
+    latency_sum INTEGER NOT NULL,
+    latency_min INTEGER,
+    latency_max INTEGER,
+    latency_histogram BLOB,
+    ttft_sum INTEGER NOT NULL,
+    ttft_min INTEGER,
+    ttft_max INTEGER,
+    ttft_histogram BLOB,
+    overhead_sum INTEGER NOT NULL,
+    overhead_min INTEGER,
+    overhead_max INTEGER,
+    overhead_histogram BLOB,
+    PRIMARY KEY (series, start)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE scopes (
+    scope VARCHAR NOT NULL,
+    value_count INTEGER NOT NULL,
+    calls INTEGER NOT NULL,
+    rolled_up INTEGER NOT NULL,
+    PRIMARY KEY (scope)
+);
+
+CREATE TABLE series (
+    id INTEGER NOT NULL,
+    labels VARCHAR NOT NULL,
+    scope VARCHAR NOT NULL,
+    value VARCHAR,
+    calls INTEGER NOT NULL,
+    tenant VARCHAR,
+    environment VARCHAR,
+    key_id VARCHAR,
+    provider VARCHAR,
+    model_requested VARCHAR,
+    model VARCHAR,
+    config VARCHAR,
+    variant VARCHAR,
+    kind VARCHAR,
+    prompt VARCHAR,
+    stream INTEGER,
+    status_code INTEGER,
+    error_type VARCHAR,
+    outcome INTEGER,
+    PRIMARY KEY (id)
+);
+
+CREATE TABLE span_details (
+    span INTEGER NOT NULL,
+    error_message VARCHAR,
+    input_preview VARCHAR,
+    output_preview VARCHAR,
+    tags VARCHAR,
+    tool_calls VARCHAR,
+    usage VARCHAR,
+    usage_raw BLOB,
+    attempts VARCHAR,
+    PRIMARY KEY (span)
+);
+
+CREATE TABLE span_tags (
+    series INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    span INTEGER NOT NULL,
+    PRIMARY KEY (series, started_at, span)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE spans (
+    id INTEGER NOT NULL,
+    request_id VARCHAR NOT NULL,
+    trace_id VARCHAR,
+    span_id VARCHAR,
+    parent_span_id VARCHAR,
+    kind VARCHAR NOT NULL,
+    name VARCHAR,
+    started_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    tenant VARCHAR,
+    environment VARCHAR,
+    key_id VARCHAR,
+    user VARCHAR,
+    session VARCHAR,
+    feature VARCHAR,
+    workflow VARCHAR,
+    agent VARCHAR,
+    config VARCHAR,
+    variant VARCHAR,
+    config_version INTEGER,
+    prompt VARCHAR,
+    prompt_version INTEGER,
+    provider VARCHAR,
+    endpoint VARCHAR,
+    dialect VARCHAR,
+    model_requested VARCHAR,
+    model VARCHAR,
+    response_id VARCHAR,
+    upstream_request_id VARCHAR,
+    client_request_id VARCHAR,
+    stream INTEGER NOT NULL,
+    status_code INTEGER,
+    error_type VARCHAR,
+    finish_reason VARCHAR,
+    usage_source VARCHAR NOT NULL,
+    service_tier VARCHAR,
+    cost_nanousd INTEGER,
+    input_cost_nanousd INTEGER,
+    output_cost_nanousd INTEGER,
+    charge_nanousd INTEGER,
+    cost_source VARCHAR NOT NULL,
+    price_id VARCHAR,
+    latency_us INTEGER,
+    ttft_us INTEGER,
+    upstream_us INTEGER,
+    overhead_us INTEGER,
+    cache VARCHAR,
+    input_tokens INTEGER,
+    output_tokens INTEGER,
+    cached_input_tokens INTEGER,
+    cache_write_tokens INTEGER,
+    reasoning_tokens INTEGER,
+    unpriced INTEGER NOT NULL,
+    outcome INTEGER NOT NULL,
+    PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_carried_opens_journal ON carried_opens (journal);
+
+CREATE INDEX ix_keys_key_id ON keys (key_id);
+
+CREATE INDEX ix_payloads_started_at ON payloads (started_at);
+
+CREATE UNIQUE INDEX ix_series_labels ON series (labels);
+
+CREATE INDEX ix_series_scope ON series (scope, value);
+
+CREATE INDEX ix_spans_cost ON spans (cost_nanousd) WHERE cost_nanousd IS NOT NULL;
+
+CREATE INDEX ix_spans_failed ON spans (started_at) WHERE outcome > 0;
+
+CREATE INDEX ix_spans_latency ON spans (latency_us) WHERE latency_us IS NOT NULL;
+
+CREATE UNIQUE INDEX ix_spans_request_id ON spans (request_id);
+
+CREATE INDEX ix_spans_session ON spans (session, started_at) WHERE session IS NOT NULL;
+
+CREATE INDEX ix_spans_started_at ON spans (started_at);
+
+CREATE INDEX ix_spans_tenant ON spans (tenant, started_at);
+
+CREATE INDEX ix_spans_trace ON spans (trace_id, started_at) WHERE trace_id IS NOT NULL;
+
+CREATE INDEX ix_spans_user ON spans (user, started_at) WHERE user IS NOT NULL;
+
+INSERT INTO alembic_version VALUES ('0001');
