@@ -38,14 +38,15 @@ def _masked(name: str, value: Any) -> str:
     return _URL_PASSWORD.sub(r"\1:***@", repr(value))
 
 
-class Server(Section):
+class Server(Section, frozen=True):
     host: Annotated[str, Meta(description="Address to listen on. Loopback unless told otherwise.")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Port to listen on; 0 picks a free one.")] = 4000
     workers: Annotated[Count, Meta(description="Gateway processes; one a core.")] = 1
     max_body_mb: Annotated[
         Positive,
         Meta(
-            description="Largest request body that is held in memory to be read, counted decoded. Files and audio stream through and are not bound by it."
+            description="Largest request body that is held in memory to be read, counted decoded. "
+            "Files and audio stream through and are not bound by it."
         ),
     ] = 64
     max_header_kb: Annotated[Count, Meta(description="Largest request head, all headers together.")] = 1024
@@ -60,14 +61,14 @@ class Server(Section):
     )
 
 
-class Timeout(Section):
+class Timeout(Section, frozen=True):
     connect_s: Annotated[Positive, Meta(description="Name lookup, TCP and TLS together.")] = 5
     first_byte_s: Annotated[Positive, Meta(description="From the request's last byte to the answer's first.")] = 120
     idle_s: Annotated[Positive, Meta(description="Longest silence within an answer.")] = 120
     total_s: Annotated[Positive, Meta(description="The whole call.")] = 900
 
 
-class Provider(Section):
+class Provider(Section, frozen=True):
     dialect: Annotated[
         str | None, Meta(description="What it speaks; known names know it. `openai` for everything compatible.")
     ] = None
@@ -94,20 +95,22 @@ class Provider(Section):
     ask_usage: Annotated[
         bool | None,
         Meta(
-            description="Ask for usage in streams when the client did not (`stream_options.include_usage`); known names know it."
+            description="Ask for usage in streams when the client did not (`stream_options.include_usage`); "
+            "known names know it."
         ),
     ] = None
     max_connections: Annotated[Count, Meta(description="Connections to it, at most, by each worker.")] = 4096
     models: Annotated[
         list[str],
         Meta(
-            description="Models it serves, for names without a prefix and for /v1/models. Empty: those of the price catalogue."
+            description="Models it serves, for names without a prefix and for /v1/models. "
+            "Empty: those of the price catalogue."
         ),
     ] = []
     verify_tls: Annotated[bool, Meta(description="Check the certificate against the system's trust store.")] = True
 
 
-class ApiKey(Section):
+class ApiKey(Section, frozen=True):
     name: Annotated[str, Meta(description="What the log calls it.")]
     key: Annotated[str, Meta(description="The secret itself, at least 16 characters; use ${VAR}.", min_length=16)]
     tenant: Annotated[
@@ -123,7 +126,7 @@ class ApiKey(Section):
     tags: Annotated[dict[str, str], Meta(description="Default tags of its calls.")] = {}
 
 
-class Redaction(Section):
+class Redaction(Section, frozen=True):
     enabled: Annotated[bool, Meta(description="Take secrets and personal data out before anything is stored.")] = True
     skip: Annotated[
         list[str], Meta(description="Built-in patterns to leave out, by name (see docs/redaction.md).")
@@ -131,7 +134,7 @@ class Redaction(Section):
     rules: Annotated[dict[str, str], Meta(description="Own patterns by name (RE2 syntax).")] = {}
 
 
-class Log(Section):
+class Log(Section, frozen=True):
     flush_interval_ms: Annotated[Count, Meta(description="A batch is written at the latest after this time.")] = 2000
     max_batch_size: Annotated[
         Count, Meta(description="A batch is written when it has this many rows; a backlog makes batches larger.")
@@ -156,11 +159,11 @@ class Log(Section):
     ] = Redaction()
 
 
-class StoreSettings(Section):
+class StoreSettings(Section, frozen=True):
     url: Annotated[str, Meta(description="`sqlite:///callgate.db`, relative to server.data.")] = "sqlite:///callgate.db"
 
 
-class PriceTier(Section):
+class PriceTier(Section, frozen=True):
     above_tokens: Annotated[
         int, Meta(description="For requests with more input tokens than this, the whole request.", ge=1)
     ]
@@ -170,7 +173,7 @@ class PriceTier(Section):
     cache_write_per_mtok: NotNegative | None = None
 
 
-class PriceOverride(Section):
+class PriceOverride(Section, frozen=True):
     """Dollars. Per million tokens (`…_per_mtok`) or per thousand (`…_per_1k`), not both for one unit."""
 
     input_per_mtok: NotNegative | None = None
@@ -197,7 +200,7 @@ class PriceOverride(Section):
     valid_from: Annotated[str | None, Meta(description="ISO date from which it holds; always, without one.")] = None
 
 
-class Prices(Section):
+class Prices(Section, frozen=True):
     overrides: Annotated[
         dict[str, PriceOverride | list[PriceOverride]],
         Meta(description="Prices of your own, by `model` or `provider/model`; a list for prices that change by date."),
@@ -208,11 +211,11 @@ class Prices(Section):
     ] = {}
 
 
-class Metrics(Section):
+class Metrics(Section, frozen=True):
     open: Annotated[bool, Meta(description="Serve /metrics without a key.")] = True
 
 
-class Settings(Section):
+class Settings(Section, frozen=True):
     """The whole configuration."""
 
     server: Server = Server()
