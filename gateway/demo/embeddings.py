@@ -25,7 +25,7 @@ class EmbeddingBody(Body):
 
 def embeddings(body: EmbeddingBody, model: str, *, reports_usage: bool) -> dict[str, object]:
     """Raises ValueError for dimensions that cannot be."""
-    dimensions = body.dimensions or DIMENSIONS
+    dimensions = DIMENSIONS if body.dimensions is None else body.dimensions
     if not 1 <= dimensions <= MOST_DIMENSIONS:
         raise ValueError(f"`dimensions` is {dimensions}; it can be 1 to {MOST_DIMENSIONS}.")
     texts = _texts(body.input)
