@@ -122,7 +122,7 @@ def test_a_full_disk_refuses_new_calls_closes_those_in_flight_and_recovers(folde
             let_in.append(f"call {len(let_in)}")
     assert writer.health().state == "refusing"
 
-    headers = [("x-long", "x" * 3000)]
+    headers = [(b"x-long", b"x" * 3000)]
     for request_id in let_in:
         writer.close(closed(request_id, response_headers=headers), [bytes(3000)], [bytes(3000)])
     assert ids_in(folder.parent, CLOSE) == let_in
