@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.demo import Demo, connect
+from gateway.demo.protocol import DemoProtocol
 
 QUICK = {"ttft-ms": 0, "tps": 0}
 
@@ -84,11 +86,18 @@ def test_a_stream_keeps_the_pace() -> None:
 
 def test_a_reader_that_does_not_read_stops_the_writer() -> None:
     async def scenario() -> None:
-        demo = Demo(QUICK)
-        reader, writer = await asyncio.open_connection(sock=await connect(demo), limit=1024)
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        transport, protocol = await loop.connect_accepted_socket(lambda: DemoProtocol(Demo(QUICK)), theirs)
         text = "word " * 4000
-        writer.write(request(text, stream=True))
-        head, body = await answer(reader)
+        await loop.sock_sendall(ours, request(text, stream=True))
+        while not protocol.paused:
+            await asyncio.sleep(0)
+        assert transport.get_write_buffer_size() < 256 * 1024, "of a megabyte"
+        reader, writer = await asyncio.open_connection(sock=ours)
+        _, body = await answer(reader)
         said = [json.loads(line[6:]) for line in body.decode().split("\n\n")[:-2]]
         assert "".join(e["choices"][0]["delta"].get("content", "") for e in said) == text
         writer.close()

@@ -253,11 +253,8 @@ def test_embeddings_as_base64_tokens_and_of_other_dimensions() -> None:
     assert unpack("<8f", b64decode(packed["data"][0]["embedding"])) == pytest.approx(plain["data"][0]["embedding"])
     assert plain["usage"] == {"prompt_tokens": 2, "total_tokens": 2}
     assert len(whole(ask("/v1/embeddings", {"model": "echo", "input": [[1], [2, 3]]}))["data"]) == 2
-    assert (
-        ask("/v1/embeddings", {"model": "echo", "input": "x", "dimensions": 0, "encoding_format": "float"}).status
-        == 200
-    )
-    assert ask("/v1/embeddings", {"model": "echo", "input": "x", "dimensions": 5000}).status == 400
+    for impossible in (0, 5000):
+        assert ask("/v1/embeddings", {"model": "echo", "input": "x", "dimensions": impossible}).status == 400
 
 
 def test_models() -> None:
