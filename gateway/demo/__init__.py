@@ -26,12 +26,17 @@ PRICES = {
 """Dollars, as `prices.overrides` has them."""
 
 _SHARED = Demo()
+_ACCEPTING: set[asyncio.Task[object]] = set()
+"""The loop keeps only weak references to its tasks."""
 
 
-async def connect(demo: Demo = _SHARED) -> socket.socket:
-    """A new connection to the provider: the client's end of a socket pair, non-blocking."""
+def connect(demo: Demo = _SHARED) -> socket.socket:
+    """A new connection to the provider: the client's end of a socket pair, non-blocking. Needs a running loop."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.setblocking(False)
-    await asyncio.get_running_loop().connect_accepted_socket(lambda: DemoProtocol(demo), theirs)
+    loop = asyncio.get_running_loop()
+    accepting = loop.create_task(loop.connect_accepted_socket(lambda: DemoProtocol(demo), theirs))
+    _ACCEPTING.add(accepting)
+    accepting.add_done_callback(_ACCEPTING.discard)
     return ours

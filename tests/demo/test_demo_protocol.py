@@ -25,7 +25,7 @@ def request(text: str, said: str = "", **more: Any) -> bytes:
 
 
 async def opened(demo: Demo) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    return await asyncio.open_connection(sock=await connect(demo))
+    return await asyncio.open_connection(sock=connect(demo))
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
