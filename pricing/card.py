@@ -1,0 +1,145 @@
+"""The rate card: every rate of a model, by unit, service tier and size of the request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pricing.units import TOKEN_UNITS, UNITS
+
+STANDARD = ""
+"""The tier of a call without a service tier, and of the words for it."""
+
+_TIER_WORDS = {
+    "": STANDARD,
+    "auto": STANDARD,
+    "default": STANDARD,
+    "standard": STANDARD,
+    "on_demand": STANDARD,
+    "on_demand_flex": "flex",
+    "on_demand_priority": "priority",
+    "batches": "batch",
+}
+
+
+def tier_name(service_tier: str | None) -> str:
+    """A provider's word for what it billed, as the card calls it. One that no card knows finds the standard rates."""
+    if service_tier is None:
+        return STANDARD
+    word = service_tier.lower()
+    return _TIER_WORDS.get(word, word)
+
+
+class RateKey(NamedTuple):
+    unit: str
+    tier: str = STANDARD
+    above_tokens: int = 0
+    """For requests with more input tokens than this: the whole request, not the excess."""
+
+
+class Rate(NamedTuple):
+    """A rate found for a unit: `key` says under which heading."""
+
+    atto: int
+    """Atto-dollars per unit; per millisecond for `second`."""
+    key: RateKey
+
+
+Rates = Mapping[str, Rate | None]
+"""What every unit costs in one situation; None where there is no price."""
+
+
+class RateCard:
+    """Rates as they were published, and what follows from them in a given situation.
+
+    A unit without a rate of its own has the rate of the unit it is a part of (cached input that of input, reasoning
+    that of output). A tier or size without a rate of its own has the standard one.
+    """
+
+    __slots__ = (
+        "_resolved",
+        "_thresholds",
+        "by_token",
+        "input_only",
+        "plain_output",
+        "rates",
+        "searches_per_request",
+        "standard",
+    )
+
+    def __init__(
+        self,
+        rates: Mapping[RateKey, int],
+        *,
+        input_only: bool = False,
+        plain_output: str = "output",
+        searches_per_request: bool = False,
+    ) -> None:
+        self.rates = dict(rates)
+        self.input_only = input_only
+        """Nothing is generated (embeddings, rerankings): a total alone is the input."""
+        self.plain_output = plain_output
+        """The unit of output tokens whose modality was not reported."""
+        self.searches_per_request = searches_per_request
+        """One price for a request that searches, however many searches it makes."""
+        self.by_token = any(key.unit in TOKEN_UNITS for key in self.rates)
+        self._thresholds = tuple(sorted({key.above_tokens for key in self.rates}, reverse=True)) or (0,)
+        self._resolved: dict[tuple[str, int], Rates] = {}
+        self.standard = self._resolve(STANDARD, 0)
+        """Rates of an ordinary call."""
+
+    def situation(self, service_tier: str | None, input_tokens: int | None) -> Rates:
+        """The rates for a call of this tier and size."""
+        tier = tier_name(service_tier)
+        size = 0
+        if self._thresholds[0] and input_tokens is not None:
+            size = next((limit for limit in self._thresholds if input_tokens > limit), 0)
+        if not size and not tier:
+            return self.standard
+        rates = self._resolved.get((tier, size))
+        if rates is None:
+            rates = self._resolve(tier, size)
+            if len(self._resolved) < 64:  # the tier is a word from the wire: no more of them than a card can have
+                self._resolved[tier, size] = rates
+        return rates
+
+    def _resolve(self, tier: str, size: int) -> Rates:
+        return {name: self._find(name, tier, size) for name in UNITS}
+
+    def _find(self, unit: str, tier: str, size: int) -> Rate | None:
+        sizes = [limit for limit in self._thresholds if 0 < limit <= size] + [0]
+        for name in (unit, *UNITS[unit].rated_as):
+            for limit in sizes:
+                for key in (RateKey(name, tier, limit), RateKey(name, STANDARD, limit)):
+                    rate = self.rates.get(key)
+                    if rate is not None:
+                        return Rate(rate, key)
+        return None
+
+    def with_rates(self, rates: Mapping[RateKey, int]) -> RateCard:
+        """This card with other rates put over its own."""
+        return RateCard(
+            {**self.rates, **rates},
+            input_only=self.input_only,
+            plain_output=self.plain_output,
+            searches_per_request=self.searches_per_request and RateKey("web_search") not in rates,
+        )
+
+
+def without_repeats(rates: dict[RateKey, int]) -> dict[RateKey, int]:
+    """The rates without those that only repeat what follows without them.
+
+    Price files state the standard rate of reasoning or image tokens even where it is that of all output. Kept, it
+    would hide the output rate of other tiers and sizes, for which the file does not repeat it.
+    """
+    kept = dict(rates)
+    stated = {key.unit for key in rates if key.tier or key.above_tokens}
+    for unit in ("reasoning", "audio_input", "image_input", "video_input", "audio_output", "image_output"):
+        key = RateKey(unit)
+        if key not in kept or unit in stated:
+            continue
+        rate = kept.pop(key)
+        parent = next((kept[RateKey(name)] for name in UNITS[unit].rated_as if RateKey(name) in kept), None)
+        if parent != rate:
+            kept[key] = rate
+    return {key: rate for key, rate in rates.items() if key in kept}
