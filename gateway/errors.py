@@ -4,6 +4,7 @@ CallgateError
 ├── ConfigError          a setting is wrong; names file, path, value and the way out
 ├── JournalError         a frame could not be written (disk full, permissions)
 ├── StoreError           the store is unreachable or refuses
+├── ControlError         a change to keys that cannot be made; says why and the way out
 └── CallError            a call ends with an error of the gateway's own, in the dialect that was called
 """
 
@@ -29,6 +30,10 @@ class JournalError(CallgateError):
 
 class StoreError(CallgateError):
     """The store cannot be reached, or refused a statement. Retrying may help."""
+
+
+class ControlError(CallgateError):
+    """A change to what is controlled at run time (keys) that cannot be made. The message is for who asked for it."""
 
 
 class CallError(CallgateError):

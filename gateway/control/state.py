@@ -12,6 +12,7 @@ from gateway.store.base import Store
 
 if TYPE_CHECKING:
     from gateway.control.keys import Keyring
+    from gateway.control.sessions import Sessions
     from pricing.catalog import Catalog
 
 
@@ -40,6 +41,7 @@ class AppState:
     """The file the settings came from, or `defaults`."""
     store: Store
     keyring: Keyring
+    sessions: Sessions
     catalog: Catalog
     counters: ProxyCounters
     journal_health: Callable[[], JournalHealth]

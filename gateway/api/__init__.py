@@ -1,0 +1,6 @@
+"""The JSON API: thin handlers over the store's questions.
+
+Nouns: a *record* is a span as JSON has it (`record`); a *filter* is the query string's language (`filters`), the
+dashboard's as well; a *rule* says who may use a path (`access`); the *live tail* is one poll of the store for all who
+listen (`live`). `routes` lists the endpoints.
+"""

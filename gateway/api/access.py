@@ -1,0 +1,227 @@
+"""Who may use which path: a table of rules, and the middleware that enforces it on everything but model traffic.
+
+A path without a rule does not exist: it is answered 404 before any handler sees it, so a route that nobody thought
+about is closed, not open. `uncovered` names such routes; a test (and the start of the gateway) asks it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from urllib.parse import quote
+
+import msgspec
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route, compile_path
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.api.errors import error_response
+from gateway.control.keys import key_state, now_us
+from gateway.control.sessions import Principal, presented_key, same_origin
+from gateway.control.state import AppState
+from gateway.errors import CallError, StoreError
+
+log = logging.getLogger(__name__)
+
+EVERYONE = ("app", "viewer", "admin")
+READERS = ("viewer", "admin")
+ADMINS = ("admin",)
+READ = ("GET", "HEAD")
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """`roles` may use `path` (written as Starlette's routes write it) with `methods`; no roles: it is open to all."""
+
+    path: str
+    roles: tuple[str, ...]
+    methods: tuple[str, ...] = READ
+    page: bool = False
+    """A page for people: who is not signed in is sent to the sign-in form, and errors are the dashboard's to show."""
+    delegated: bool = False
+    """Model traffic, which checks its own keys and answers in its own dialect."""
+
+
+RULES = (
+    Rule("/healthz", ()),
+    Rule("/readyz", ()),
+    Rule("/metrics", READERS),  # open with metrics.open
+    Rule("/api/requests", EVERYONE),
+    Rule("/api/requests/export", EVERYONE),
+    Rule("/api/requests/stream", EVERYONE),
+    Rule("/api/requests/{request_id}", EVERYONE),
+    Rule("/api/stats", EVERYONE),
+    Rule("/api/costs", EVERYONE),
+    Rule("/api/tags", EVERYONE),
+    Rule("/api/tags/{key:path}", EVERYONE),
+    Rule("/api/values/{field}", EVERYONE),
+)
+"""Of the API. The dashboard has a table of its own; the middleware gets both."""
+
+DELEGATED = (
+    Rule("/v1/{path:path}", (), methods=("*",), delegated=True),
+    Rule("/v1beta/{path:path}", (), methods=("*",), delegated=True),
+    Rule("/p/{path:path}", (), methods=("*",), delegated=True),
+)
+
+API_POLICY = "default-src 'none'; frame-ancestors 'none'"
+PAGE_POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self'; style-src-attr 'unsafe-inline'; script-src 'self'; "
+    "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+"""On every answer that does not set them itself."""
+
+
+class AccessMiddleware:
+    """Inside Starlette (so that `scope["app"]` is there), around all routes. Puts `request.state.principal`.
+
+    Also the place where errors of the API become JSON: `CallError` and `StoreError` raised by a handler, and, logged,
+    whatever nobody expected.
+    """
+
+    def __init__(self, app: ASGIApp, rules: Iterable[Rule]) -> None:
+        self._app = app
+        self._rules = [(compile_path(rule.path)[0], rule) for rule in rules]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        found = [rule for pattern, rule in self._rules if pattern.match(scope["path"])]
+        if found and found[0].delegated:
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await self._guarded(found, scope, receive, _Guard(send))
+
+    async def _guarded(self, found: Sequence[Rule], scope: Scope, receive: Receive, send: _Guard) -> None:
+        page = bool(found) and found[0].page
+        try:
+            refusal = admit(found, Request(scope))
+            if refusal is not None:
+                await refusal(scope, receive, send)
+                return
+            await self._app(scope, receive, send)
+        except (CallError, StoreError) as exc:
+            if page or send.started:
+                raise
+            await error_response(_as_call_error(exc))(scope, receive, send)
+        except Exception:
+            if page or send.started:
+                raise
+            log.exception("unexpected error in %s %s", scope["method"], scope["path"])
+            await error_response(CallError(500, "internal_error", "The gateway failed; its log says why."))(
+                scope, receive, send
+            )
+
+
+def admit(found: Sequence[Rule], request: Request) -> Response | None:
+    """None if the request may go on, with `request.state.principal` set; else what to answer."""
+    if not found:
+        return error_response(CallError(404, "not_found", f"There is nothing at {request.scope['path']}."))
+    rule = next((rule for rule in found if request.method in rule.methods), None)
+    if rule is None:
+        allowed = ", ".join(sorted({method for rule in found for method in rule.methods}))
+        message = f"{request.method} is not possible here; {allowed} is."
+        return error_response(CallError(405, "method_not_allowed", message, headers=((b"allow", allowed.encode()),)))
+    state: AppState = request.app.state.callgate
+    principal = state.sessions.principal(request)
+    request.state.principal = principal
+    if request.method not in READ and presented_key(request) is None and not same_origin(request):
+        return error_response(
+            CallError(403, "cross_site", "This was sent from another site. Send it from the dashboard, or with a key.")
+        )
+    if not rule.roles or (rule.path == "/metrics" and state.settings.metrics.open):
+        return None
+    if principal is None:
+        return _sign_in_first(rule, request, state)
+    if principal.role not in rule.roles:
+        needed = " or ".join(rule.roles)
+        message = f"The key {principal.name!r} has the role {principal.role}; this needs {needed}."
+        return error_response(CallError(403, "role_not_allowed", message))
+    return None
+
+
+def _sign_in_first(rule: Rule, request: Request, state: AppState) -> Response:
+    key = state.sessions.presented(request)
+    if rule.page and key is None and presented_key(request) is None:
+        return _to_sign_in(request)
+    if key is not None:
+        why = key_state(key, now_us())
+        error = CallError(401, f"key_{why}", f"The key {key.name!r} is {why}. Ask for a new one.")
+    elif presented_key(request) is not None:
+        error = CallError(401, "invalid_key", "This key is not known here. `callgate keys list` shows those that are.")
+    else:
+        message = "A key is missing. Send it as `Authorization: Bearer <key>` or `x-api-key: <key>`."
+        error = CallError(401, "missing_key", message)
+    response = error_response(error)
+    response.headers["www-authenticate"] = "Bearer"
+    return response
+
+
+def _to_sign_in(request: Request) -> Response:
+    """A page moves to the form; a part of a page (htmx) tells the page around it to move."""
+    back = request.scope["path"]
+    if request.scope["query_string"]:
+        back += "?" + request.scope["query_string"].decode("latin-1")
+    target = "/login?next=" + quote(back, safe="/")
+    if request.headers.get("hx-request") == "true":
+        return Response(status_code=401, headers={"hx-redirect": "/login"})
+    return RedirectResponse("/login" if back == "/" else target, 303)
+
+
+def reader(request: HTTPConnection) -> Principal:
+    """Who asks, in a handler of a path that is not open."""
+    principal: Principal = request.state.principal
+    return principal
+
+
+def uncovered(routes: Iterable[BaseRoute], rules: Iterable[Rule]) -> list[str]:
+    """`METHOD path` of every route that no rule covers, which is to say that is closed to everyone."""
+    rules = list(rules)
+    own = {(rule.path, method) for rule in rules for method in rule.methods}
+    delegated = [compile_path(rule.path)[0] for rule in rules if rule.delegated]
+    missing = []
+    for route in routes:
+        path = getattr(route, "path", repr(route))
+        if any(pattern.match(path) for pattern in delegated):
+            continue
+        methods = sorted(route.methods or READ) if isinstance(route, Route) else ["*"]
+        missing += [f"{method} {path}" for method in methods if (path, method) not in own]
+    return missing
+
+
+def _as_call_error(error: CallError | StoreError) -> CallError:
+    if isinstance(error, CallError):
+        return error
+    log.warning("the store failed: %s", error)
+    message = "The log cannot be read now; calls go on and are kept. /readyz says more."
+    return CallError(503, "store_unavailable", message, headers=((b"retry-after", b"5"),))
+
+
+class _Guard:
+    """Adds the security headers to the answer, and knows whether it has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            headers = MutableHeaders(scope=message)
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+            is_page = headers.get("content-type", "").startswith("text/html")
+            headers.setdefault("content-security-policy", PAGE_POLICY if is_page else API_POLICY)
+        await self._send(message)
