@@ -78,8 +78,8 @@ def current_edition(refreshed: Path | None) -> Edition:
             history = read_history(refreshed.parent)
             if not packaged_is_newer(history, installed_litellm()):
                 return _refreshed(refreshed, history)
-        except (msgspec.DecodeError, ValueError) as exc:
-            problem = f"{refreshed}: {exc}; run `callgate prices refresh`"
+        except ValueError as exc:
+            problem = str(exc)
     path = packaged_file()
     if path is None:
         return Edition({}, history, "none", "no price file", problem or "litellm is not installed: no price file")
@@ -88,9 +88,16 @@ def current_edition(refreshed: Path | None) -> Edition:
 
 
 def _refreshed(path: Path, history: History) -> Edition:
+    """Raises ValueError where the file or the word about its origin is damaged."""
+    try:
+        entries = parse(path.read_bytes())
+    except msgspec.DecodeError as exc:
+        raise ValueError(f"{path} is not a price file ({exc}); run `callgate prices refresh`") from exc
+    if not history.sources:
+        raise ValueError(f"nothing says where {path} is from; run `callgate prices refresh`")
     first, last = history.sources[0], history.sources[-1]
     source = f"{last.source}, taken over on {iso_date(last.at_us)}"
-    return Edition(parse(path.read_bytes()), history, iso_date(first.at_us), source)
+    return Edition(entries, history, iso_date(first.at_us), source)
 
 
 def prices_path(folder: Path) -> Path:

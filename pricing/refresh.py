@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def adopt_packaged(folder: Path, at_us: int) -> Changes | None:
     """Takes over the packaged price file if it is newer than the one in force; None where it is not.
 
     Called at start, so that an upgrade of litellm that changes a price leaves the old one in the history too. The
-    usual case costs a look at two version numbers.
+    usual case costs a look at two version numbers. Raises ValueError where the history is damaged.
     """
     path = packaged_file()
     installed = installed_litellm()
@@ -177,8 +178,10 @@ _SIZES = ("max_input_tokens", "max_output_tokens", "max_tokens", "source")
 
 
 def _in_force(folder: Path) -> Entries:
+    """The entries that hold now; those of the package where the folder has none, or a file that cannot be read."""
     path = prices_path(folder)
     if path.exists():
-        return parse(path.read_bytes())
+        with suppress(msgspec.DecodeError):
+            return parse(path.read_bytes())
     packaged = packaged_file()
     return parse(packaged.read_bytes()) if packaged else {}
