@@ -246,7 +246,7 @@ def _known_of(
         out |= {"auth": row.auth, "ask_usage": row.ask_usage}
     if row.forward_metadata:
         out["metadata"] = "forward"
-    if "base_url" not in given:
+    if "base_url" not in given and row.name != DEMO:
         missing = document.missing_variables(row.base_url, environ)
         if missing:
             at = ("providers", row.name, "base_url")

@@ -16,6 +16,7 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 SECRET_FIELDS = frozenset({"api_key", "key", "headers"})
@@ -167,36 +168,50 @@ class PriceTier(Section, frozen=True):
     above_tokens: Annotated[
         int, Meta(description="For requests with more input tokens than this, the whole request.", ge=1)
     ]
-    input_per_mtok: NotNegative | None = None
-    output_per_mtok: NotNegative | None = None
-    cached_input_per_mtok: NotNegative | None = None
-    cache_write_per_mtok: NotNegative | None = None
+    input_per_mtok: Annotated[NotNegative | None, Meta(description="Input tokens.")] = None
+    output_per_mtok: Annotated[NotNegative | None, Meta(description="Output tokens.")] = None
+    cached_input_per_mtok: Annotated[
+        NotNegative | None, Meta(description="Input tokens read from the provider's cache.")
+    ] = None
+    cache_write_per_mtok: Annotated[
+        NotNegative | None,
+        Meta(description="Input tokens written to the provider's cache (5 minutes where there are two)."),
+    ] = None
 
 
 class PriceOverride(Section, frozen=True):
     """Dollars. Per million tokens (`…_per_mtok`) or per thousand (`…_per_1k`), not both for one unit."""
 
-    input_per_mtok: NotNegative | None = None
-    output_per_mtok: NotNegative | None = None
-    cached_input_per_mtok: NotNegative | None = None
-    cache_write_per_mtok: NotNegative | None = None
-    cache_write_1h_per_mtok: NotNegative | None = None
-    reasoning_per_mtok: NotNegative | None = None
-    audio_input_per_mtok: NotNegative | None = None
-    audio_output_per_mtok: NotNegative | None = None
-    image_input_per_mtok: NotNegative | None = None
-    image_output_per_mtok: NotNegative | None = None
-    input_per_1k: NotNegative | None = None
-    output_per_1k: NotNegative | None = None
-    cached_input_per_1k: NotNegative | None = None
-    per_request: NotNegative | None = None
-    per_image: NotNegative | None = None
-    per_second: NotNegative | None = None
-    per_search: NotNegative | None = None
-    per_query: NotNegative | None = None
-    per_page: NotNegative | None = None
-    batch_discount: Annotated[float, Meta(ge=0, le=1)] | None = None
-    tiers: list[PriceTier] = []
+    input_per_mtok: Annotated[NotNegative | None, Meta(description="Input tokens.")] = None
+    output_per_mtok: Annotated[NotNegative | None, Meta(description="Output tokens.")] = None
+    cached_input_per_mtok: Annotated[
+        NotNegative | None, Meta(description="Input tokens read from the provider's cache.")
+    ] = None
+    cache_write_per_mtok: Annotated[
+        NotNegative | None,
+        Meta(description="Input tokens written to the provider's cache (5 minutes where there are two)."),
+    ] = None
+    cache_write_1h_per_mtok: Annotated[NotNegative | None, Meta(description="Cache writes kept for an hour.")] = None
+    reasoning_per_mtok: Annotated[
+        NotNegative | None, Meta(description="Reasoning tokens, where they cost something else than output.")
+    ] = None
+    audio_input_per_mtok: Annotated[NotNegative | None, Meta(description="Audio tokens in.")] = None
+    audio_output_per_mtok: Annotated[NotNegative | None, Meta(description="Audio tokens out.")] = None
+    image_input_per_mtok: Annotated[NotNegative | None, Meta(description="Image tokens in.")] = None
+    image_output_per_mtok: Annotated[NotNegative | None, Meta(description="Image tokens out.")] = None
+    input_per_1k: Annotated[NotNegative | None, Meta(description="Input tokens.")] = None
+    output_per_1k: Annotated[NotNegative | None, Meta(description="Output tokens.")] = None
+    cached_input_per_1k: Annotated[
+        NotNegative | None, Meta(description="Input tokens read from the provider's cache.")
+    ] = None
+    per_request: Annotated[NotNegative | None, Meta(description="Each request.")] = None
+    per_image: Annotated[NotNegative | None, Meta(description="Each image made.")] = None
+    per_second: Annotated[NotNegative | None, Meta(description="Each second of audio or video.")] = None
+    per_search: Annotated[NotNegative | None, Meta(description="Each web search.")] = None
+    per_query: Annotated[NotNegative | None, Meta(description="Each rerank query.")] = None
+    per_page: Annotated[NotNegative | None, Meta(description="Each page read.")] = None
+    batch_discount: Annotated[Share | None, Meta(description="What the batch API takes off, 0.5 for half.")] = None
+    tiers: Annotated[list[PriceTier], Meta(description="Prices of long requests.")] = []
     valid_from: Annotated[str | None, Meta(description="ISO date from which it holds; always, without one.")] = None
 
 
@@ -218,14 +233,14 @@ class Metrics(Section, frozen=True):
 class Settings(Section, frozen=True):
     """The whole configuration."""
 
-    server: Server = Server()
+    server: Annotated[Server, Meta(description="The process: where it listens, its limits, its folder.")] = Server()
     providers: Annotated[dict[str, Provider], Meta(description="Providers by name; known names need only a key.")] = {}
     default_provider: Annotated[
         str | None, Meta(description="Takes the models that nobody claims, and paths without a model.")
     ] = None
     models: Annotated[dict[str, str], Meta(description="Aliases: a name of your own for `provider/model`.")] = {}
     keys: Annotated[list[ApiKey], Meta(description="Gateway keys declared here: read-only elsewhere.")] = []
-    log: Log = Log()
-    store: StoreSettings = StoreSettings()
-    prices: Prices = Prices()
-    metrics: Metrics = Metrics()
+    log: Annotated[Log, Meta(description="What is kept of a call, how long, and when it is written.")] = Log()
+    store: Annotated[StoreSettings, Meta(description="The database of the log.")] = StoreSettings()
+    prices: Annotated[Prices, Meta(description="Prices of your own, and what tenants are charged.")] = Prices()
+    metrics: Annotated[Metrics, Meta(description="/metrics, for Prometheus.")] = Metrics()

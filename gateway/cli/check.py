@@ -49,7 +49,7 @@ def _sections(loaded: Loaded) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
 
 
 def _provider_row(loaded: Loaded, name: str, provider: Provider) -> tuple[str, ...]:
-    if name == DEMO:
+    if name == DEMO and provider.base_url is None:
         return name, "openai", "built in", ""
     address = urlsplit(provider.base_url or "")
     proxy = loaded.proxy_for(address.scheme, address.hostname or "", address.port)

@@ -34,7 +34,7 @@ def _with_references(node: Any) -> Any:
         return [_with_references(item) for item in node]
     if not isinstance(node, dict):
         return node
-    if node.get("type") in ("integer", "number", "boolean") or "enum" in node:
+    if node.get("type") in ("integer", "number", "boolean") or "enum" in node or "minLength" in node:
         return _as_alternative(node)
     return {name: value if name == "default" else _with_references(value) for name, value in node.items()}
 

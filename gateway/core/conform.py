@@ -42,7 +42,7 @@ def conform(kind: Any, value: Any, problems: list[Problem], at: Path = (), *, se
         return _mapping(get_args(mapping)[1], value, problems, at, secret)
     if isinstance(value, list) and sequence:
         return _sequence(get_args(sequence)[0], value, problems, at, secret)
-    return _leaf(kind, value, problems, at, secret)
+    return _leaf(kind, value, problems, at, secret or struct is not None)  # `openai: sk-…` is soon written
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:
@@ -149,7 +149,7 @@ def _in_words(kind: msgspec.inspect.Type) -> str:
         case msgspec.inspect.Metadata():
             return _in_words(kind.type)
         case msgspec.inspect.UnionType():
-            return " or ".join(sorted({_in_words(member) for member in kind.types}, key=lambda words: words == "null"))
+            return " or ".join(dict.fromkeys(_in_words(member) for member in kind.types))
         case msgspec.inspect.LiteralType():
             return f"one of {', '.join(str(value) for value in kind.values)}"
         case msgspec.inspect.IntType():

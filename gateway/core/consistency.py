@@ -57,9 +57,9 @@ def _provider(name: str, provider: Provider) -> Iterator[Problem]:
         yield Problem((*at, "dialect"), _incomplete(name, f"set what it speaks: {', '.join(DIALECTS)}"))
     elif provider.dialect not in DIALECTS:
         yield Problem((*at, "dialect"), f"'{provider.dialect}' {unknown('dialect', provider.dialect, list(DIALECTS))}")
-    if provider.base_url is None:
+    if provider.base_url is None and name != DEMO:
         yield Problem((*at, "base_url"), _incomplete(name, "set its address, as its own SDK takes it"))
-    else:
+    elif provider.base_url is not None:
         yield from _base_url(provider.base_url, (*at, "base_url"))
     keys = provider.api_key if isinstance(provider.api_key, list) else [provider.api_key or ""]
     if any(not key.isascii() or not key.isprintable() or " " in key for key in keys):

@@ -51,17 +51,19 @@ def spelled(at: Path) -> str:
 
 def parse(text: str) -> Document:
     """YAML 1.1 without tags for Python objects. A key that is written twice is a problem: the first would be lost."""
-    loader = yaml.SafeLoader(text)
     try:
-        node = loader.get_single_node()
+        loader = yaml.SafeLoader(text)
         reader = _Reader(loader)
+        node = loader.get_single_node()
         value = None if node is None else reader.plain(node, ())
     except yaml.MarkedYAMLError as error:
         return Document(None, {}, [Problem((), _syntax_message(error, text))])
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except yaml.reader.ReaderError as error:
+        return Document(
+            None, {}, [Problem((), f"is not YAML: character {error.position} is not allowed in a text file")]
+        )
+    except (ValueError, RecursionError) as error:
         return Document(None, {}, [Problem((), f"is not YAML: {type(error).__name__}")])
-    finally:
-        loader.dispose()
     return Document(value, reader.lines, reader.problems)
 
 
@@ -82,9 +84,9 @@ class _Reader:
 
     def plain(self, node: yaml.Node, at: Path) -> Any:
         self.lines.setdefault(at, node.start_mark.line + 1)
-        if isinstance(node, yaml.MappingNode):
+        if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
             return self._mapping(node, at)
-        if isinstance(node, yaml.SequenceNode):
+        if isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq":
             return [self.plain(item, (*at, index)) for index, item in enumerate(node.value)]
         if node.tag == "tag:yaml.org,2002:timestamp":
             return node.value  # settings have dates as text

@@ -21,7 +21,7 @@ DIALECTS = {
 """What a provider can speak, and the header its key goes in unless the provider's row says otherwise."""
 
 DEMO = "demo"
-"""The built-in provider, always there; its address resolves nowhere, the gateway answers for it."""
+"""The built-in provider, always there. Without a `base_url` of its own the gateway answers for it."""
 
 
 class KnownProvider(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,14 +46,23 @@ def proxies_from(environ: Mapping[str, str]) -> tuple[Proxies, list[str]]:
         if not url:
             continue
         url = url if "://" in url else f"http://{url}"
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-            kind = urlsplit(url).scheme
-            warnings.append(f"{variable}: {kind} proxies are not supported; {scheme} connections go direct")
+        if problem := _unusable(url):
+            warnings.append(f"{variable}: {problem}; {scheme} connections go direct")
             continue
         by_scheme[scheme] = url
     _, excluded = _first(environ, "no_proxy")
     patterns = tuple(part.lower() for part in excluded.replace(",", " ").split())
     return Proxies(by_scheme, patterns), warnings
+
+
+def _unusable(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https"):
+            return f"{parts.scheme} proxies are not supported"
+        return None if parts.hostname and parts.port != 0 else "is not an address like http://proxy:3128"
+    except ValueError:
+        return "is not an address like http://proxy:3128"
 
 
 def shown_proxy(url: str) -> str:
