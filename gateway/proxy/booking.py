@@ -1,0 +1,204 @@
+"""From a call that is over to the two frames that the journal keeps of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from gateway.core.span import Attempt, CallClosed, CallOpened
+from gateway.dialects import Answer
+from gateway.errors import CallError, JournalError
+from gateway.proxy.admit import client_request_id, trace_of
+from gateway.proxy.costing import Cost, cost_of, error_type_of, estimated_tokens
+from gateway.proxy.headers import UPSTREAM_IDS, Headers, first, without_credentials
+from gateway.proxy.plan import Plan
+from gateway.proxy.tap import decoded
+from pricing import Usage
+
+if TYPE_CHECKING:
+    from gateway.proxy.exchange import Exchange
+    from gateway.proxy.relay import Relay
+
+
+def opened(exchange: Exchange, plan: Plan | None) -> CallOpened:
+    """The first frame. `plan` is None for a call that was refused before one was made."""
+    assert exchange.key is not None
+    tags = plan.tags if plan is not None else exchange.key.tags
+    target = plan.target if plan is not None else None
+    lookup = exchange.lookup
+    trace_id, parent_span_id = trace_of(lookup) if b"traceparent" in lookup else (None, None)
+    name = lookup.get(b"x-callgate-trace-name")
+    return CallOpened(
+        request_id=exchange.request_id,
+        started_at=exchange.started_at,
+        kind=exchange.dialect.kind,
+        endpoint=f"{exchange.method.decode('latin-1')} {exchange.path.decode('latin-1')}",
+        dialect=exchange.dialect.name,
+        stream=plan.stream if plan is not None else False,
+        provider=target.upstream.name if target is not None else None,
+        model_requested=plan.model_requested if plan is not None else None,
+        model=target.model if target is not None else None,
+        key_id=exchange.key.key_id,
+        tenant=exchange.key.tenant or tags.get("tenantSlug"),
+        environment=exchange.key.environment or tags.get("environment"),
+        tags=tags,
+        input_tokens_estimate=estimated_tokens(len(plan.body)) if plan is not None and plan.held else None,
+        client_request_id=client_request_id(lookup),
+        trace_id=trace_id,
+        parent_span_id=parent_span_id,
+        name=name[:200].decode("utf-8", "replace") if name else None,
+    )
+
+
+def book_refusal(exchange: Exchange, error: CallError) -> None:
+    """Both frames of a call that the gateway refused. A journal that cannot be written loses this row and no more:
+    nothing was dispatched."""
+    closed = _closed(exchange, error.status, error, None, Answer(), "none", Cost())
+    try:
+        exchange.gateway.journal.opened_and_closed(
+            opened(exchange, exchange.plan), closed, exchange.request_tap.first(_body_limit(exchange)), ()
+        )
+    except JournalError:
+        return
+
+
+def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay | None = None) -> Cost:
+    """The last frame of a dispatched call, written before the client hears its end; once, however often it is called.
+
+    `error` is a failure of the gateway's or the connection's; what the provider itself reports is found in the
+    answer. Raises JournalError.
+    """
+    if exchange.booked is not None:
+        return exchange.booked
+    assert exchange.plan is not None
+    answer, source, cost = Answer(), "none", Cost()
+    if relay is not None:
+        body = decoded(relay.tap.joined(), relay.encoding)
+        if relay.status < 400:
+            answer = exchange.dialect.settle(body, relay.streaming)
+        else:
+            answer = exchange.dialect.read(body, relay.streaming, relay.status)
+        if answer.usage is not None:
+            source = "reported"
+        elif relay.streaming and (error is not None or relay.client_is_gone or not answer.complete):
+            answer.usage = _estimated(exchange, body)
+            source = "estimated" if answer.usage is not None else "none"
+        plan = exchange.plan
+        tenant = plan.tags.get("tenantSlug")
+        cost = cost_of(answer, plan.target, exchange.gateway.table, tenant, exchange.started_at)
+    limit = _body_limit(exchange)
+    exchange.gateway.journal.close(
+        _closed(exchange, status, error, relay, answer, source, cost),
+        exchange.request_tap.first(limit),
+        relay.tap.first(limit) if relay is not None else (),
+    )
+    exchange.booked = cost
+    return cost
+
+
+def _body_limit(exchange: Exchange) -> int:
+    return exchange.gateway.table.settings.log.max_payload_kb * 1024
+
+
+def _estimated(exchange: Exchange, body: bytes) -> Usage | None:
+    """What a stream that was cut has used so far, roughly: it was going to report it at the end."""
+    plan = exchange.plan
+    if plan is None or not plan.held or exchange.dialect.kind != "llm":
+        return None
+    said = exchange.dialect.read(body, True, 200)
+    text = (said.text or "") + (said.reasoning or "") + "".join(call.arguments or "" for call in said.tool_calls)
+    return Usage(
+        input_tokens=estimated_tokens(len(plan.body)),
+        output_tokens=estimated_tokens(len(text.encode("utf-8", "replace"))) if text else 0,
+    )
+
+
+def _failure(error: CallError | None, relay: Relay | None, answer: Answer) -> tuple[str | None, str | None]:
+    """(error type, message) of a call; None for one that succeeded."""
+    if error is not None:
+        return error.error_type, error.message
+    if relay is None:
+        return None, None
+    if relay.client_is_gone:
+        return "cancelled", "the client closed the connection"
+    if relay.status >= 400:
+        return error_type_of(relay.status, answer.error), answer.error
+    if answer.error is not None:
+        return "upstream_error", answer.error
+    if relay.streaming and not answer.complete:
+        return "upstream_error", "the stream ended without a finish reason"
+    return None, None
+
+
+def _closed(
+    exchange: Exchange,
+    status: int,
+    error: CallError | None,
+    relay: Relay | None,
+    answer: Answer,
+    usage_source: str,
+    cost: Cost,
+) -> CallClosed:
+    now_ns = time.perf_counter_ns()
+    error_type, message = _failure(error, relay, answer)
+    plan = exchange.plan
+    target = plan.target if plan is not None else None
+    headers: Headers = relay.headers if relay is not None else []
+    ended_ns = relay.ended_ns or now_ns if relay is not None else now_ns
+    attempts = []
+    if exchange.dispatched and target is not None:
+        attempts.append(
+            Attempt(
+                provider=target.upstream.name,
+                model=target.model,
+                status_code=relay.status if relay is not None else None,
+                error_type=error_type,
+                started_at=exchange.attempt_at,
+                latency_us=(ended_ns - exchange.attempt_ns) // 1000,
+                cost_nanousd=cost.total,
+            )
+        )
+    return CallClosed(
+        request_id=exchange.request_id,
+        ended_at=exchange.started_at + (now_ns - exchange.began_ns) // 1000,
+        status_code=status,
+        error_type=error_type,
+        error_message=message,
+        attempts=attempts,
+        provider=target.upstream.name if target is not None else None,
+        model=answer.model or (target.model if target is not None else None),
+        upstream_request_id=_upstream_id(headers),
+        usage=answer.usage,
+        usage_source=usage_source,
+        usage_raw=answer.usage_raw,
+        service_tier=answer.service_tier,
+        cost_nanousd=cost.total,
+        input_cost_nanousd=cost.input,
+        output_cost_nanousd=cost.output,
+        charge_nanousd=cost.charge,
+        cost_source=cost.source,
+        price_id=cost.price_id,
+        ttft_us=(relay.content_ns - exchange.began_ns) // 1000 if relay is not None and relay.content_ns else None,
+        upstream_us=(ended_ns - exchange.attempt_ns) // 1000 if relay is not None else None,
+        overhead_us=(exchange.dispatched_ns - exchange.ready_ns + now_ns - ended_ns) // 1000,
+        cache=None,
+        request_bytes=exchange.request_tap.size,
+        response_bytes=relay.tap.size if relay is not None else 0,
+        request_content_type=_text(exchange.lookup.get(b"content-type")),
+        response_content_type=_text(first(headers, b"content-type")),
+        response_encoding=_text(relay.encoding) if relay is not None else None,
+        request_headers=without_credentials(exchange.headers),
+        response_headers=without_credentials(headers),
+        timing=relay.timing if relay is not None else None,
+    )
+
+
+def _upstream_id(headers: Headers) -> str | None:
+    for name, value in headers:
+        if name in UPSTREAM_IDS:
+            return value[:200].decode("latin-1")
+    return None
+
+
+def _text(value: bytes | None) -> str | None:
+    return value.decode("latin-1") if value is not None else None

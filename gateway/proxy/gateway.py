@@ -1,0 +1,103 @@
+"""What all calls of a worker share: the table, the journal, the keys, the counters, the sweep for time limits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from gateway.core.key import Key
+from gateway.journal import JournalWriter
+from gateway.proxy.table import Pools, Table
+
+SWEEP_S = 0.1
+"""How exact time limits are."""
+
+log = logging.getLogger("callgate.proxy")
+
+
+class Counters:
+    """Since the worker's start."""
+
+    __slots__ = (
+        "bytes_in",
+        "bytes_out",
+        "calls",
+        "client_connections",
+        "client_gone",
+        "in_flight",
+        "rejected",
+        "retried_stale",
+        "upstream_errors",
+    )
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.in_flight = 0
+        self.rejected = 0
+        self.retried_stale = 0
+        self.client_gone = 0
+        self.upstream_errors = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.client_connections = 0
+
+
+class Keys(Protocol):
+    """Where a presented token is looked up; `lookup` also finds revoked and expired keys."""
+
+    def authenticate(self, token: bytes) -> Key | None: ...
+
+    def lookup(self, token: bytes) -> Key | None: ...
+
+
+class Timed(Protocol):
+    """Something that may run out of time: looked at every `SWEEP_S`."""
+
+    def check(self, now: float) -> None: ...
+
+
+class Gateway:
+    """One worker's data plane. `table` is replaced whole when the settings change; calls keep what they began with."""
+
+    def __init__(
+        self,
+        *,
+        table: Table,
+        pools: Pools,
+        journal: JournalWriter,
+        keys: Keys,
+        counters: Counters,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        self.table = table
+        self.pools = pools
+        self.journal = journal
+        self.keys = keys
+        self.counters = counters
+        self.now_us = now_us
+        self.timed: set[Timed] = set()
+        """Calls and connections with a time limit running."""
+        self.draining = False
+        """Shutting down: no new call is let in."""
+        self._sweeping: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+
+    def _sweep(self) -> None:
+        now = time.monotonic()
+        for timed in list(self.timed):
+            try:
+                timed.check(now)
+            except Exception:
+                log.exception("a time limit could not be enforced")
+        self.pools.sweep(now)
+        self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+
+    def stop(self) -> None:
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        self.pools.close()

@@ -1,0 +1,399 @@
+"""One client connection: uvicorn's httptools protocol, which keeps what is the app's and gives the model paths to an
+`Exchange`. Life cycle, TLS, websockets and shutdown stay uvicorn's; see docs/decisions/0006.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from gateway.dialects import OPAQUE
+from gateway.errors import CallError
+from gateway.proxy import halfclose
+from gateway.proxy.exchange import Exchange
+from gateway.proxy.gateway import Gateway
+from gateway.proxy.headers import Headers
+from gateway.proxy.paths import is_model_traffic, origin_form
+from gateway.proxy.pipeline import Recorded
+
+LINGER_S = 5.0
+"""How long the rest of a refused request is read and thrown away, so that the refusal is not lost to a reset."""
+SMALL_REST_BYTES = 1024 * 1024
+"""A declared body up to this size is read to its end, and the connection kept."""
+
+log = logging.getLogger("callgate.proxy")
+
+
+class GatewayProtocol(HttpToolsProtocol):
+    """A door for one exchange after another. `_exchange` is the call being answered, None between calls and while the
+    app answers."""
+
+    def __init__(self, gateway: Gateway, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._gateway = gateway
+        self._exchange: Exchange | None = None
+        self._url = b""
+        self._waiting: deque[Recorded] = deque()
+        self._recording: Recorded | None = None
+        self._in_body = False
+        self._app_takes = False
+        """Whether the request being read is the app's."""
+        self._discarding = False
+        """The request being read has been answered; the rest of it is thrown away."""
+        self._keep_alive = True
+        self._http10 = False
+        self._chunked = False
+        self._head_bytes = 0
+        self._write_paused = False
+        self._since = time.monotonic()
+        """When the connection began to wait for a request's head."""
+        self._linger_until = 0.0
+        self._unreadable: str | None = None
+
+    # ------------------------------------------------------------------ the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._gateway.counters.client_connections += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._gateway.counters.client_connections -= 1
+        self._recording = None
+        self._waiting.clear()
+        self._gone()
+        super().connection_lost(exc)
+
+    def _gone(self) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.client_gone()
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """The client sends no more. It may still read its answer, or be gone: see `halfclose`."""
+        exchange = self._exchange
+        if exchange is None or not exchange.is_waiting or self.scheme == "https":
+            return None
+        self._keep_alive = False
+        if not exchange.is_answering:
+            self.transport.write(halfclose.PROBE)
+        halfclose.watch(self.transport, lambda: self._exchange is exchange, self._peer_closed)
+        return True
+
+    def _peer_closed(self) -> None:
+        self._gone()
+        self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self._linger_until:
+            return
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
+        if not self._in_body:
+            if not self._head_bytes:
+                self._since = time.monotonic()
+            self._head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._upgraded(data, upgrade)
+        except httptools.HttpParserCallbackError:
+            log.exception("a request could not be handled")
+            self._cut_off("The gateway failed on this request; it is in its log.", 500)
+        except httptools.HttpParserError as exc:
+            self._cut_off(f"This is not a valid HTTP/1.1 request: {exc}.", 400)
+        if not self._in_body and self._head_bytes > self._gateway.table.settings.server.max_header_kb * 1024:
+            self._cut_off("The request's headers are too large (server.max_header_kb).", 431)
+        if self._waiting:
+            self.flow.pause_reading()
+
+    def _upgraded(self, data: bytes, upgrade: httptools.HttpParserUpgrade) -> None:
+        """A websocket goes to uvicorn; any other upgrade (h2c) is not taken, and the connection goes on as it was."""
+        if self._app_takes and self._should_upgrade():
+            self.handle_websocket_upgrade()
+            return
+        self.parser = httptools.HttpRequestParser(self)
+        if rest := data[upgrade.args[0] :]:
+            self.data_received(rest)
+
+    def _cut_off(self, message: str, status: int) -> None:
+        """Input that cannot be understood: an answer where one can still be given, then the end."""
+        if self.transport.is_closing() or self._linger_until:
+            return
+        if self._exchange is not None and not self._in_body:
+            self._unreadable = message  # a request in the line behind: its turn comes
+            return
+        if self._in_body:
+            self._gone()
+        self._refuse(CallError(status, "invalid_request_error", message))
+
+    def _refuse(self, error: CallError) -> None:
+        body = OPAQUE.error_body(error)
+        self._keep_alive = False
+        self._write_head(error.status, [(b"content-type", b"application/json")], len(body))
+        self.transport.write(body)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Reads and throws away until the client has closed, or `LINGER_S` are over."""
+        self._linger_until = time.monotonic() + LINGER_S
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    # ------------------------------------------------------------------ the parser's events
+
+    def on_message_begin(self) -> None:
+        if self._exchange is not None or (self.cycle is not None and not self.cycle.response_complete):
+            self._recording = Recorded()
+            self._waiting.append(self._recording)
+            return
+        self._url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._discarding = False
+
+    def on_url(self, url: bytes) -> None:
+        if self._recording is not None:
+            self._recording.url += url
+        else:
+            self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._recording is not None:
+            self._recording.headers.append((name.lower(), value))
+        else:
+            self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        self._in_body = True
+        self._head_bytes = 0
+        parser = self.parser
+        if self._recording is not None:
+            self._recording.end_head(parser.get_method(), parser.get_http_version(), parser.should_keep_alive())
+        else:
+            self._head_complete()
+
+    def _head_complete(self) -> None:
+        method = self.parser.get_method()
+        url = origin_form(self._url)
+        self._app_takes = not is_model_traffic(method, url) or self.parser.should_upgrade()
+        if self._app_takes:
+            self._give_head_to_app()
+            return
+        self._http10 = self.parser.get_http_version() == "1.0"
+        self._keep_alive = self.parser.should_keep_alive()
+        exchange = self._exchange = Exchange(self._gateway, self, method, url, self.headers)
+        exchange.begin()
+        if self._exchange is exchange and any(name == b"expect" for name, _ in self.headers) and not self._http10:
+            self.transport.write(halfclose.PROBE)
+
+    def _give_head_to_app(self) -> None:
+        """uvicorn's own handling, from where its parser callbacks would have come to."""
+        url, headers = self._url, self.headers
+        super().on_message_begin()
+        super().on_url(url)
+        for name, value in headers:
+            super().on_header(name, value)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self._recording is not None:
+            self._recording.body.append(body)
+        elif self._exchange is not None:
+            self._exchange.body(body)
+        elif self._app_takes and not self._discarding:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        self._since = time.monotonic()
+        if self._recording is not None:
+            self._recording.complete = True
+            self._recording = None
+        elif self._exchange is not None:
+            self._exchange.body_end()
+        elif self._app_takes and not self._discarding:
+            super().on_message_complete()
+
+    # ------------------------------------------------------------------ one call after another
+
+    def on_response_complete(self) -> None:
+        """The app has answered."""
+        super().on_response_complete()
+        self._next()
+
+    def _answered(self) -> None:
+        """The exchange has answered."""
+        self._exchange = None
+        self._since = time.monotonic()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        if self._in_body and not self._waiting:
+            self._discarding = True
+            self.flow.resume_reading()
+            if not self._keep_alive:
+                self._linger()
+        elif not self._keep_alive:
+            self.transport.close()
+        else:
+            self._next()
+
+    def _next(self) -> None:
+        """The next request that waits in line, if any."""
+        if self.transport.is_closing():
+            return
+        if not self._waiting:
+            if self._unreadable is not None:
+                self._refuse(CallError(400, "invalid_request_error", self._unreadable))
+            else:
+                self.flow.resume_reading()
+            return
+        recorded = self._waiting.popleft()
+        if self._recording is recorded:
+            self._recording = None
+        self._url, self.headers = recorded.url, recorded.headers
+        self.expect_100_continue = False
+        self._discarding = False
+        if recorded.head_complete:
+            self._play(recorded)
+        if (not self._waiting and self._exchange is None and not recorded.complete) or not recorded.complete:
+            self.flow.resume_reading()
+
+    def _play(self, recorded: Recorded) -> None:
+        parser, self.parser = self.parser, recorded
+        try:
+            self._head_complete()
+        finally:
+            self.parser = parser
+        was_recording, self._recording = self._recording, None
+        in_body, self._in_body = self._in_body, True
+        for piece in recorded.body:
+            self.on_body(piece)
+        if recorded.complete:
+            self.on_message_complete()
+        self._recording = was_recording
+        self._in_body = in_body
+
+    def check(self, now: float) -> None:
+        """Called by the sweep over all connections: closes what waits for a head, or lingers, for too long."""
+        if self._linger_until:
+            if now > self._linger_until:
+                self.transport.abort()
+            return
+        if self._exchange is not None or (self.cycle is not None and not self.cycle.response_complete):
+            return
+        server = self._gateway.table.settings.server
+        if self._head_bytes:
+            if now - self._since > server.head_timeout_s:
+                self._cut_off(f"The request's head was not complete within {server.head_timeout_s:g} s.", 408)
+        elif self._discarding and self._in_body:
+            if now - self._since > server.body_timeout_s:
+                self.transport.abort()
+        elif not self._in_body and now - self._since > server.keep_alive_s:
+            self.transport.close()
+
+    def shutdown(self) -> None:
+        if self._exchange is None:
+            super().shutdown()
+        else:
+            self._keep_alive = False
+
+    # ------------------------------------------------------------------ the door
+
+    def reply(self, status: int, headers: Headers, body: bytes) -> None:
+        exchange = self._exchange
+        head_only = exchange is not None and exchange.method == b"HEAD"
+        self._decide_keep_alive()
+        self._write_head(status, headers, None if head_only or status in (204, 304) else len(body), body)
+        self._answered()
+
+    def start(self, status: int, headers: Headers, length: int | None) -> None:
+        self._decide_keep_alive()
+        self._chunked = length is None and not self._http10
+        if length is None and self._http10:
+            self._keep_alive = False
+        if self._chunked:
+            headers.append((b"transfer-encoding", b"chunked"))
+        self._write_head(status, headers, length)
+
+    def relay(self, data: bytes) -> None:
+        if self._chunked:
+            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        else:
+            self.transport.write(data)
+
+    def finish(self, data: bytes) -> None:
+        if self._chunked:
+            last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
+            self.transport.write(last)
+        elif data:
+            self.transport.write(data)
+        self._answered()
+
+    def abort(self) -> None:
+        self._exchange = None
+        self.transport.abort()
+
+    def pause_body(self) -> None:
+        self.flow.pause_reading()
+
+    def resume_body(self) -> None:
+        if not self._waiting:
+            self.flow.resume_reading()
+
+    def _decide_keep_alive(self) -> None:
+        """A request answered before it is complete: a small rest is read and thrown away, a large one ends it."""
+        if self._in_body and self._exchange is not None and not self._exchange.is_waiting:
+            declared = self._exchange.lookup.get(b"content-length")
+            if declared is None or int(declared) > SMALL_REST_BYTES:
+                self._keep_alive = False
+
+    def _write_head(self, status: int, headers: Headers, length: int | None, body: bytes = b"") -> None:
+        parts = [STATUS_LINE[status] if 100 <= status < 600 else b"HTTP/1.1 %d \r\n" % status]
+        for pair in headers:
+            parts.append(b"%b: %b\r\n" % pair)
+        if length is not None:
+            parts.append(b"content-length: %d\r\n" % length)
+        if not self._keep_alive:
+            parts.append(b"connection: close\r\n")
+        parts.append(b"\r\n")
+        parts.append(body)
+        self.transport.write(b"".join(parts))
+
+    # ------------------------------------------------------------------ flow control
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._exchange is not None:
+            self._exchange.pause()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._exchange is not None:
+            self._exchange.resume()
+
+
+class ConnectionSweep:
+    """Enforces the time limits of all client connections; one entry in the gateway's sweep."""
+
+    EVERY_S = 0.25
+
+    def __init__(self, connections: set[Any]) -> None:
+        self._connections = connections
+        self._next = 0.0
+
+    def check(self, now: float) -> None:
+        if now < self._next:
+            return
+        self._next = now + self.EVERY_S
+        for connection in list(self._connections):
+            if isinstance(connection, GatewayProtocol):
+                connection.check(now)

@@ -1,0 +1,227 @@
+"""An answer on its way back: relayed as it comes, metered and booked before its last byte leaves.
+
+A whole answer that arrives at once is sent with its cost in a header; one that takes its time is passed on after
+`HOLD_S`, a stream at once. The tap only keeps references; nothing is parsed before the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from gateway.core.usage_chunk import UsageChunkFilter
+from gateway.errors import CallError, JournalError
+from gateway.proxy import booking
+from gateway.proxy.costing import Cost, dollars
+from gateway.proxy.headers import Headers, first, relayed
+from gateway.proxy.plan import Plan
+from gateway.proxy.tap import Tap
+
+if TYPE_CHECKING:
+    from gateway.proxy.exchange import Exchange
+
+HOLD_S = 0.05
+"""How long a whole answer is held for its end, so that its cost can go into a header."""
+HOLD_BYTES = 256 * 1024
+_CONTENT_WITHIN = 64 * 1024
+"""Where a stream's first content is looked for; after so much without any the first byte counts."""
+_DONE = b"[DONE]"
+
+
+class Relay:
+    """From the answer's head on. `started` once the client has been sent anything."""
+
+    __slots__ = (
+        "_exchange",
+        "_filter",
+        "_held",
+        "_looking",
+        "_plan",
+        "_release_timer",
+        "answer_ns",
+        "client_is_gone",
+        "content_ns",
+        "encoding",
+        "ended_ns",
+        "headers",
+        "started",
+        "status",
+        "streaming",
+        "tap",
+        "timing",
+    )
+
+    def __init__(self, exchange: Exchange, plan: Plan, status: int, headers: Headers) -> None:
+        settings = exchange.gateway.table.settings.log
+        self._exchange = exchange
+        self._plan = plan
+        self.status = status
+        self.headers = headers
+        self.answer_ns = time.perf_counter_ns()
+        self.content_ns: int | None = None
+        self.encoding = first(headers, b"content-encoding")
+        self.streaming = (first(headers, b"content-type") or b"").startswith(b"text/event-stream")
+        self.tap = Tap(max(settings.max_payload_kb, 1024) * 1024)
+        self.timing: list[tuple[int, int]] | None = [] if settings.capture_stream_timing else None
+        self.client_is_gone = False
+        self.started = False
+        self._filter = UsageChunkFilter() if plan.asked_usage and self.streaming and not self.encoding else None
+        self._looking: bytes | None = b"" if self.streaming and not self.encoding else None
+        self._held: list[bytes] = []
+        self._release_timer: asyncio.TimerHandle | None = None
+        self.ended_ns = 0
+
+    def begin(self) -> None:
+        if self.streaming:
+            self._start()
+
+    # ------------------------------------------------------------------ the body
+
+    def data(self, data: bytes, complete: bool) -> None:
+        if complete:
+            self.ended_ns = time.perf_counter_ns()
+        if data:
+            self.tap.add(data)
+            if self.timing is not None:
+                since_us = (time.perf_counter_ns() - self._exchange.began_ns) // 1000
+                self.timing.append((since_us, len(data)))
+        if self.streaming:
+            self._stream(data, complete)
+        elif complete:
+            self._whole(data)
+        elif self.started:
+            self._exchange.gateway.counters.bytes_out += len(data)
+            self._exchange.door.relay(data)
+        else:
+            self._hold(data)
+
+    def _stream(self, data: bytes, complete: bool) -> None:
+        if self._looking is not None:
+            self._look_for_content(data)
+        door = self._exchange.door
+        passed = data
+        if self._filter is not None:
+            passed = self._filter.feed(data)
+            if complete:
+                passed += self._filter.flush()
+        if (complete or _DONE in data[-32:]) and not self._book_end():
+            return
+        self._exchange.gateway.counters.bytes_out += len(passed)
+        if complete:
+            door.finish(passed)
+        elif passed:
+            door.relay(passed)
+
+    def _look_for_content(self, data: bytes) -> None:
+        """First token time is measured at the first content, in whatever pieces it comes."""
+        looking = (self._looking or b"") + data
+        if self._exchange.dialect.first_content(looking) or len(looking) > _CONTENT_WITHIN:
+            self.content_ns = time.perf_counter_ns()
+            self._looking = None
+        else:
+            self._looking = looking
+
+    def _hold(self, data: bytes) -> None:
+        self._held.append(data)
+        if self.tap.size > HOLD_BYTES:
+            self._release()
+        elif self._release_timer is None:
+            self._release_timer = asyncio.get_running_loop().call_later(HOLD_S, self._release)
+
+    def _release(self) -> None:
+        """Begins to pass on a whole answer whose end is not there yet."""
+        if self.started or self.ended_ns or self._refuses_credentials:
+            return
+        self._start()
+        held, self._held = b"".join(self._held), []
+        if held:
+            self._exchange.gateway.counters.bytes_out += len(held)
+            self._exchange.door.relay(held)
+
+    def _whole(self, data: bytes) -> None:
+        if self._release_timer is not None:
+            self._release_timer.cancel()
+        exchange = self._exchange
+        if self._refuses_credentials:
+            self._answer_credentials_refused()
+        elif self.started:
+            if self._book_end():
+                exchange.gateway.counters.bytes_out += len(data)
+                exchange.door.finish(data)
+        else:
+            cost = self._book_end()
+            if cost is None:
+                return
+            body = b"".join([*self._held, data]) if self._held else data
+            headers = self._headers()
+            if cost.total is not None:
+                headers.append((b"x-callgate-cost-usd", dollars(cost.total)))
+            if exchange.method == b"HEAD" and (length := first(self.headers, b"content-length")):
+                headers.append((b"content-length", length))
+            exchange.gateway.counters.bytes_out += len(body)
+            self.started = True
+            exchange.door.reply(self.status, headers, body)
+
+    # ------------------------------------------------------------------ the head
+
+    def _start(self) -> None:
+        self.started = True
+        length = first(self.headers, b"content-length")
+        declared = int(length) if length is not None and self._filter is None else None
+        self._exchange.door.start(self.status, self._headers(), declared)
+
+    def _headers(self) -> Headers:
+        exchange = self._exchange
+        headers = relayed(self.headers)
+        headers += exchange.own_headers()
+        gateway_ms = (exchange.dispatched_ns - exchange.ready_ns) / 1e6
+        upstream_ms = (self.answer_ns - exchange.attempt_ns) / 1e6
+        headers.append((b"server-timing", b"gateway;dur=%.3f, upstream;dur=%.3f" % (gateway_ms, upstream_ms)))
+        return headers
+
+    # ------------------------------------------------------------------ endings
+
+    def _book_end(self) -> Cost | None:
+        """Books the call once. None where the journal would not take it: the client must then not be told that the
+        call succeeded."""
+        exchange = self._exchange
+        try:
+            return booking.book(exchange, 499 if self.client_is_gone else self.status, None, self)
+        except JournalError as exc:
+            message = f"The call could not be written to the journal: {exc}."
+            self._break(CallError(503, "journal_unavailable", message))
+            return None
+
+    @property
+    def _refuses_credentials(self) -> bool:
+        return self.status == 401
+
+    def _answer_credentials_refused(self) -> None:
+        """A 401 of the provider is about the gateway's key for it, which the client can do nothing about."""
+        exchange = self._exchange
+        name = self._plan.target.upstream.name
+        message = f"{name} refused the gateway's own key with status 401. Check providers.{name}.api_key."
+        error = CallError(502, "upstream_authentication", message, error_type="authentication")
+        booking.book(exchange, 502, error, self)
+        self.started = True
+        exchange.reply_error(error)
+
+    def broken(self, error: CallError) -> None:
+        """The answer breaks off."""
+        if self._release_timer is not None:
+            self._release_timer.cancel()
+        booking.book(self._exchange, self.status if self.started else error.status, error, self)
+        self._break(error)
+
+    def _break(self, error: CallError) -> None:
+        exchange = self._exchange
+        if not self.started:
+            self.started = True
+            exchange.reply_error(error)
+        elif self.streaming and not self.encoding:
+            held = self._filter.flush() if self._filter is not None else b""
+            whole = (held or self.tap.last_bytes(4)).endswith((b"\n\n", b"\r\r", b"\n\r\n"))
+            exchange.door.finish(held + (b"" if whole else b"\n\n") + exchange.dialect.error_event(error))
+        else:
+            exchange.door.abort()
