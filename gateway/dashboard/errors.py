@@ -1,0 +1,88 @@
+"""Error pages: what failed, what still works, what to do. Never a traceback, never an apology."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from gateway.dashboard import urls
+from gateway.dashboard.render import respond
+from gateway.dashboard.view import Shell, bare_shell
+from gateway.errors import CallError, StoreError
+
+log = logging.getLogger(__name__)
+
+WORDS = {
+    403: ("This needs another key", "The key you signed in with may not see this. Sign in with one that has the role."),
+    404: ("Nothing here", "This page or request does not exist, or its record has been deleted by retention."),
+    405: ("Not possible here", "This address cannot be used in this way."),
+    500: ("This page failed", "Calls go on and are recorded: only this page failed. The gateway’s log says why."),
+    503: ("The store does not answer", "Calls go on and are kept in the journal; only reading them back must wait."),
+}
+
+
+@dataclass(frozen=True)
+class ErrorPage:
+    template: ClassVar[str] = "error.html"
+    shell: Shell
+    status: int
+    title: str
+    text: str
+    detail: str
+    retry: str
+    """Where to try again; empty where that changes nothing."""
+    home: str = urls.OVERVIEW
+
+
+def error_page(request: Request, status: int, detail: str = "") -> Response:
+    """As a page for people; as JSON for who does not read HTML."""
+    title, text = WORDS.get(status, (_phrase(status), "The gateway could not do this."))
+    if "text/html" not in request.headers.get("accept", "text/html") and "hx-request" not in request.headers:
+        message = detail or text
+        return JSONResponse({"error": {"message": message, "type": "api_error", "param": None, "code": None}}, status)
+    retry = request.url.path if status >= 500 and request.method == "GET" else ""
+    return respond(ErrorPage(bare_shell(title), status, title, text, detail, retry), status)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+Handler = Callable[[Request, Any], Awaitable[Response]]
+
+
+def exception_handlers() -> Mapping[Any, Handler]:
+    """For Starlette: pages for everything a handler of the dashboard raises."""
+    return {HTTPException: _http, StoreError: _store, CallError: _call, 500: _unexpected}
+
+
+async def _http(request: Request, exc: HTTPException) -> Response:
+    detail = "" if exc.detail == _phrase(exc.status_code) else exc.detail
+    response = error_page(request, exc.status_code, detail)
+    for name, value in (exc.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+async def _store(request: Request, exc: StoreError) -> Response:
+    log.warning("the store failed: %s", exc)
+    return error_page(request, 503, str(exc))
+
+
+async def _call(request: Request, exc: CallError) -> Response:
+    return error_page(request, exc.status, exc.message)
+
+
+async def _unexpected(request: Request, exc: Exception) -> Response:
+    log.exception("unexpected error in %s %s", request.method, request.url.path, exc_info=exc)
+    return error_page(request, 500)

@@ -1,0 +1,205 @@
+"""What every handler starts from: who asks, for which period, zone and filters; and the frame around every page."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import cast
+
+from msgspec import structs
+from starlette.requests import Request
+
+from gateway.api.access import reader
+from gateway.control.sessions import Principal
+from gateway.control.state import AppState
+from gateway.dashboard import urls
+from gateway.dashboard.filters import Filters, Pairs, from_query
+from gateway.dashboard.format import moment
+from gateway.dashboard.period import PRESETS, Period, parse, zone_of
+from gateway.dashboard.query import bounded, span_filter
+from gateway.dashboard.series import Palette
+from gateway.errors import StoreError
+from gateway.store.base import SpanFilter, TagValue
+
+ZONE_COOKIE = "callgate_zone"
+
+
+@dataclass(frozen=True)
+class NavItem:
+    label: str
+    icon: str
+    href: str
+    is_current: bool
+    on_phone: bool = True
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A row of a menu."""
+
+    label: str
+    href: str
+    is_current: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PeriodPicker:
+    label: str
+    presets: list[Choice]
+    before: str
+    after: str
+    """Empty where the period ends now."""
+    from_value: str
+    to_value: str
+    """For `datetime-local` fields, in the shown zone."""
+    hidden: Pairs
+    path: str
+    zone: str
+    utc_link: str
+
+
+@dataclass(frozen=True)
+class Shell:
+    """The frame: navigation, top bar, and what a fragment leaves out."""
+
+    title: str
+    nav: list[tuple[str, list[NavItem]]]
+    is_fragment: bool = False
+    """Asked for by htmx: only the view, not the frame."""
+    period: PeriodPicker | None = None
+    environments: list[Choice] = field(default_factory=list)
+    environment: str = ""
+    who: str = ""
+    """Name and role of the key that is logged in."""
+    search_hidden: Pairs = ()
+    version: str = ""
+    has_frame: bool = True
+    """Without navigation: the login page."""
+
+
+@dataclass
+class View:
+    request: Request
+    state: AppState
+    principal: Principal
+    now_us: int
+    period: Period
+    filters: Filters
+
+    @property
+    def scope(self) -> Pairs:
+        """What links to other pages carry along: the period and the environment."""
+        environments = tuple(("environment", value) for value in self.filters.values("environment"))
+        return (*environments, *self.period.query.items())
+
+    def which(self, *, period: bool = True) -> SpanFilter:
+        """The filter of the URL, within what this person may see."""
+        found = span_filter(self.filters.pairs, self.period.zone)
+        if period:
+            found = structs.replace(found, from_us=self.period.from_us, to_us=self.period.to_us)
+        return self.own(found)
+
+    def before(self) -> SpanFilter:
+        from_us, to_us = self.period.before
+        return structs.replace(self.which(), from_us=from_us, to_us=to_us)
+
+    def own(self, which: SpanFilter) -> SpanFilter:
+        return bounded(which, self.principal)
+
+    def palette(self) -> Palette:
+        """One for the process, kept beside the application's state."""
+        state = self.request.app.state
+        if not hasattr(state, "dashboard_palette"):
+            state.dashboard_palette = Palette()
+        return cast(Palette, state.dashboard_palette)
+
+
+def open_view(request: Request, *, path: str = urls.REQUESTS) -> View:
+    now_us = time.time_ns() // 1000
+    zone = zone_of(request.query_params.get("tz") or request.cookies.get(ZONE_COOKIE))
+    period = parse(request.query_params, now_us=now_us, zone=zone)
+    query = request.query_params.multi_items()
+    extra = tuple(period.query.items())
+    filters = from_query(query, extra=extra, path=path)
+    return View(request, request.app.state.callgate, reader(request), now_us, period, filters)
+
+
+async def make_shell(view: View, title: str, current: str, *, has_period: bool = True) -> Shell:
+    environments = await _environments(view) if has_period else []
+    chosen = view.filters.values("environment")
+    return Shell(
+        title=title,
+        nav=_nav(view, current),
+        is_fragment=view.request.headers.get("hx-target") == "view",
+        period=_picker(view) if has_period else None,
+        environments=environments,
+        environment=chosen[0] if len(chosen) == 1 else f"{len(chosen)} environments" if chosen else "All environments",
+        who=f"{view.principal.name} · {view.principal.role}",
+        search_hidden=view.scope,
+        version=view.state.version,
+    )
+
+
+def bare_shell(title: str) -> Shell:
+    """For pages that stand alone: login, and errors before anybody is known."""
+    return Shell(title=title, nav=[], has_frame=False)
+
+
+def _nav(view: View, current: str) -> list[tuple[str, list[NavItem]]]:
+    scope = view.scope
+    pages = [
+        ("", "Overview", "home", urls.OVERVIEW, urls.overview(scope)),
+        ("", "Requests", "list", urls.REQUESTS, urls.requests(scope)),
+        ("System", "Components", "cols", urls.COMPONENTS, urls.components()),
+    ]
+    groups: dict[str, list[NavItem]] = {}
+    for group, label, icon, path, href in pages:
+        groups.setdefault(group, []).append(NavItem(label, icon, href, path == current))
+    return list(groups.items())
+
+
+def _picker(view: View) -> PeriodPicker:
+    period, filters, path = view.period, view.filters, view.request.url.path
+    kept = filters.pairs
+    local = "%Y-%m-%dT%H:%M"
+    ends_now = period.is_sliding or period.to_us >= view.now_us
+    return PeriodPicker(
+        label=period.label,
+        presets=[
+            Choice(p.label, urls.with_query(path, (*kept, ("period", p.key))), p.key == period.key) for p in PRESETS
+        ],
+        before=urls.with_query(path, (*kept, *period.shifted(-1).items())),
+        after="" if ends_now else urls.with_query(path, (*kept, *period.shifted(1).items())),
+        from_value=format(moment(period.from_us, period.zone), local),
+        to_value=format(moment(period.to_us, period.zone), local),
+        hidden=kept,
+        path=path,
+        zone=period.zone.key,
+        utc_link=urls.with_query(urls.PREFERENCES, {"zone": "UTC", "next": _here(view.request)}),
+    )
+
+
+def _here(request: Request) -> str:
+    return urls.with_query(request.url.path, request.query_params.multi_items())
+
+
+async def _environments(view: View) -> list[Choice]:
+    values = await listed_values(view, "environment")
+    if not values:
+        return []
+    rest = (*view.filters.query(without=("environment",)), *view.period.query.items())
+    path = view.request.url.path
+    chosen = view.filters.values("environment")
+    everything = Choice("All environments", urls.with_query(path, rest), not chosen)
+    return [everything] + [
+        Choice(v.value, urls.with_query(path, (("environment", v.value), *rest)), chosen == [v.value]) for v in values
+    ]
+
+
+async def listed_values(view: View, name: str) -> list[TagValue]:
+    """Of a field, for a menu; nothing while the store is down, since a menu must not take the page with it."""
+    try:
+        return await view.state.store.field_values(name)
+    except StoreError:
+        return []
