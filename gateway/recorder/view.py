@@ -1,0 +1,81 @@
+"""Looking through the escapes of JSON strings without losing the place.
+
+Patterns know nothing of `\\n`, `\\"` or `\\u00fc`. So they are matched on a *view* of the body: equally long, every
+escape blanked by bytes that mean the same to a pattern. What is found at an offset of the view is at that offset of
+the body.
+"""
+
+from __future__ import annotations
+
+import re
+
+_LATIN = b"\xc3\x80"  # a letter, as UTF-8: may be part of an address
+_OTHER = b"\xe4\xb8\x80"  # a character that is no part of anything
+_ASCII_ESCAPE = re.compile(rb"\\+u00([2-7][0-9a-fA-F])")
+_CONTROL_ESCAPE = re.compile(rb"\\u00[01][0-9a-fA-F]")
+_LATIN_ESCAPE = re.compile(rb"\\u0(?:0[c-fC-F]|1[0-9a-fA-F])[0-9a-fA-F]")
+_OTHER_ESCAPE = re.compile(rb"\\u(?!00[2-7])[0-9a-fA-F]{4}")
+_TEXT_ESCAPES = (
+    (b"\\\\n", b"   "),  # nested JSON: an escaped escape
+    (b"\\\\t", b"   "),
+    (b"\\\\r", b"   "),
+    (b"\\\\", b"  "),
+    (b'\\"', b"  "),
+    (b"\\n", b"  "),
+    (b"\\t", b"  "),
+    (b"\\r", b"  "),
+    (b"\\/", b"//"),
+)
+
+
+def plain_ascii(body: bytes) -> bytes:
+    """The same JSON with printable ASCII characters written as themselves: `jane\\u0040example.com` hides an address.
+    Quotes and backslashes stay escaped."""
+    return _ASCII_ESCAPE.sub(_ascii, body) if b"\\u00" in body else body
+
+
+def _ascii(match: re.Match[bytes]) -> bytes:
+    character = bytes((int(match[1], 16),))
+    return match[0] if character in b'"\\\x7f' else character
+
+
+def without_escapes(body: bytes) -> bytes:
+    """The view of a body; the body itself where it has no escapes."""
+    if b"\\" not in body:
+        return body
+    view = body
+    if b"\\u" in view:
+        view = _CONTROL_ESCAPE.sub(b" " * 6, view)
+        view = _LATIN_ESCAPE.sub(_LATIN * 3, view)
+        view = _OTHER_ESCAPE.sub(_OTHER * 2, view)
+    for escape, blank in _TEXT_ESCAPES:
+        view = view.replace(escape, blank)
+    return view
+
+
+def between_escapes(body: bytes, start: int, end: int) -> tuple[int, int]:
+    """The span made smaller where it would begin or end within an escape, or cut one in two."""
+    if _backslashes_before(body, start) % 2:
+        start += 5 if body[start : start + 1] == b"u" else 1
+    else:
+        for back in range(2, 6):  # within the digits of \uXXXX
+            at = start - back
+            if at >= 0 and body[at : at + 2] == b"\\u" and _backslashes_before(body, at) % 2 == 0:
+                start = at + 6
+                break
+    if _backslashes_before(body, end) % 2:
+        end -= 1
+    else:
+        for back in range(2, 6):
+            at = end - back
+            if at >= 0 and body[at : at + 2] == b"\\u" and _backslashes_before(body, at) % 2 == 0:
+                end = at
+                break
+    return start, end
+
+
+def _backslashes_before(body: bytes, at: int) -> int:
+    count = 0
+    while at > count and body[at - count - 1] == 0x5C:
+        count += 1
+    return count
