@@ -13,7 +13,6 @@ import msgspec
 from gateway.core.key import Key
 from gateway.core.span import Payload, Span
 
-
 # ------------------------------------------------------------------------------------------------ writing
 
 

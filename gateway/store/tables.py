@@ -13,7 +13,7 @@ from sqlalchemy import CheckConstraint, Index, LargeBinary, Text, text
 from sqlmodel import Field, SQLModel
 
 NAMING = {"ix": "ix_%(table_name)s_%(column_0_name)s"}
-SQLModel.metadata.naming_convention = NAMING  # type: ignore[assignment]  # SQLAlchemy accepts a plain dict
+SQLModel.metadata.naming_convention = NAMING
 
 _NO_ROWID = {"sqlite_with_rowid": False}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from sqlmodel import AutoString, SQLModel
@@ -10,7 +10,7 @@ from sqlmodel import AutoString, SQLModel
 import gateway.store.tables  # noqa: F401  # fills the metadata
 
 
-def plain_types(kind: str, item: Any, _: Any) -> str | bool:
+def plain_types(kind: str, item: Any, _: Any) -> str | Literal[False]:
     """Migrations must not depend on SQLModel: its string type is written as SQLAlchemy's."""
     return "sa.String()" if kind == "type" and isinstance(item, AutoString) else False
 

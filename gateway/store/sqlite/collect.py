@@ -1,0 +1,240 @@
+"""One question, answered from the cheapest source: sums by key and by time.
+
+Whole hours and days come from rollups, the ragged rest from rows. Three kinds of source:
+
+- a *scope* with one dimension, where nothing else is filtered: a few series;
+- the *cube*, every combination that occurred, for any filter on its columns;
+- *rows*, for everything rollups do not know (users, several tags, free text, ranges), through an index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+
+from gateway.store.base import SpanFilter
+from gateway.store.sqlite.connection import Reader
+from gateway.store.sqlite.period import FOREVER, Stretch, stretches
+from gateway.store.sqlite.series import CALL, DAY, FAILURE, HOUR, ONE_DIMENSION, TAG, TOTAL, USER
+from gateway.store.sqlite.tally import Shape, Tally
+from gateway.store.sqlite.where import (
+    CUBE_FILTERS,
+    TEXT,
+    TagMatch,
+    Where,
+    add_cube_conditions,
+    has_cube_filters,
+    has_row_filters,
+    plan_rows,
+    tag_matches,
+)
+
+FAILURE_KIND = "failure_kind"
+"""Key: JSON of error_type, status_code, provider and model."""
+
+ROLLED_UP = "SELECT rolled_up FROM scopes WHERE scope = ?"
+ROWS_FROM = "SELECT value FROM facts WHERE name = 'rows_from_us'"
+ANY_ROW = "SELECT 1 FROM spans INDEXED BY ix_spans_started_at WHERE started_at >= ? AND started_at < ? LIMIT 1"
+
+OF_ROWS = {
+    "requests": "count(*)",
+    "errors": "sum(s.outcome = 1)",
+    "cancelled": "sum(s.outcome = 2)",
+    "interrupted": "sum(s.error_type = 'interrupted')",
+    "generation_us": "sum(CASE WHEN s.stream AND s.output_tokens <> 0 THEN max(s.latency_us - s.ttft_us, 0) END)",
+    "generation_tokens": (
+        "sum(CASE WHEN s.stream AND s.latency_us IS NOT NULL AND s.ttft_us IS NOT NULL THEN s.output_tokens END)"
+    ),
+}
+"""Counters that are not the sum of the column of their name."""
+
+
+@dataclass(frozen=True)
+class Question:
+    which: SpanFilter
+    shape: Shape
+    by: str | None = None
+    """A dimension of ONE_DIMENSION, `user`, `tag:KEY`, `failure` or `failure_kind`."""
+    unit_us: int | None = None
+    """Sums by time: at most this much lies between the times that answers are given for."""
+    cuts: tuple[int, ...] = ()
+    """Times that no answer may lie across."""
+    failed: bool = False
+    """Only calls that failed."""
+
+
+Answer = dict[tuple[int, str | None], Tally]
+"""By (start, key). The start is 0 without `unit_us`."""
+
+
+async def collect(reader: Reader, question: Question) -> Answer:
+    tags = await tag_matches(reader, question.which)
+    scope = await _scope(reader, question)
+    from_us, to_us = await _ends(reader, question.which)
+    answer: Answer = {}
+    for stretch in _plan(question, scope, from_us, to_us):
+        if stretch.level == "rows":
+            sql, parameters = _ask_rows(question, tags, stretch)
+        else:
+            sql, parameters = _ask_rollup(question, scope or CALL, stretch)
+        _merge(answer, question, await reader.all(sql, parameters))
+    if scope and scope.startswith(TAG) and not question.which.tags:
+        await _add_untagged(reader, question, answer)
+    return answer
+
+
+def _plan(question: Question, scope: str | None, from_us: int, to_us: int) -> Iterable[Stretch]:
+    unit = question.unit_us
+    if scope is None or (unit is not None and unit % HOUR):
+        if _cuts_at_units(question):
+            return [Stretch("rows", from_us, to_us)]
+        edges = sorted({from_us, to_us, *(cut for cut in question.cuts if from_us < cut < to_us)})
+        return [Stretch("rows", begin, end) for begin, end in pairwise(edges)]
+    return stretches(from_us, to_us, question.cuts, days=unit is None or unit % DAY == 0)
+
+
+def _cuts_at_units(question: Question) -> bool:
+    """Whether dividing a time by the unit tells between which cuts it lies."""
+    unit = question.unit_us
+    return not question.cuts if unit is None else all(cut % unit == 0 for cut in question.cuts)
+
+
+def _merge(answer: Answer, question: Question, rows: Iterable[tuple[Any, ...]]) -> None:
+    for start, key, *cell in rows:
+        if cell[0] is None:
+            continue  # an aggregate over no rows
+        tally = answer.get((start, key))
+        if tally is None:
+            tally = answer[start, key] = Tally(question.shape)
+        tally.add(tuple(cell))
+
+
+# ------------------------------------------------------------------------------------------------ source
+
+
+async def _scope(reader: Reader, question: Question) -> str | None:
+    """The scope of series that answers; `call` is the cube; None: only rows do."""
+    which, by = question.which, question.by
+    if has_row_filters(which):
+        return None
+    open_ended = by is not None and (by == USER or by.startswith(TAG))
+    if which.tags:
+        key = TAG + which.tags[0][0]
+        alone = len(which.tags) == 1 and not has_cube_filters(which) and not question.failed
+        return key if alone and by in (None, key) and await _rolled_up(reader, key) else None
+    if not has_cube_filters(which) and not (question.failed and by != FAILURE):
+        scope = by or TOTAL
+        if scope == FAILURE_KIND:
+            return CALL
+        return scope if not open_ended or await _rolled_up(reader, scope) else None
+    if open_ended:
+        return None
+    filtered = [name for name in CUBE_FILTERS if getattr(which, name)]
+    simple = which.model == () and which.status == () and which.stream is None and not question.failed
+    if simple and len(filtered) == 1 and by in (None, filtered[0]):
+        return filtered[0]
+    return CALL
+
+
+async def _rolled_up(reader: Reader, scope: str) -> bool:
+    row = await reader.first(ROLLED_UP, (scope,))
+    return row is None or bool(row[0])
+
+
+async def _ends(reader: Reader, which: SpanFilter) -> tuple[int, int]:
+    """The period, widened to whole hours where that adds no row: then rollups answer alone. Rows that were deleted
+    for their age are in rollups only, so there an hour is the finest that can be told."""
+    from_us = max(0, which.from_us or 0)
+    to_us = min(FOREVER, which.to_us) if which.to_us is not None else FOREVER
+    kept = await reader.first(ROWS_FROM)
+    rows_from = kept[0] if kept else 0
+    hour = from_us // HOUR * HOUR
+    if from_us > hour and (hour < rows_from or not await reader.all(ANY_ROW, (hour, from_us))):
+        from_us = hour
+    end = -(-to_us // HOUR) * HOUR
+    if to_us < end and (end <= rows_from or not await reader.all(ANY_ROW, (to_us, end))):
+        to_us = end
+    return from_us, to_us
+
+
+# ------------------------------------------------------------------------------------------------ SQL
+
+
+def _ask_rollup(question: Question, scope: str, stretch: Stretch) -> tuple[str, list[Any]]:
+    where = Where()
+    where.add("e.scope = ?", scope)
+    if scope == CALL:
+        add_cube_conditions(where, question.which, "e")
+        if question.failed:
+            where.add("e.outcome = 1")
+    elif scope.startswith(TAG) and question.which.tags:
+        where.any_of("e.value", question.which.tags[0][1])
+    elif scope in CUBE_FILTERS:
+        where.any_of("e.value", getattr(question.which, scope))
+    where.add("r.start >= ? AND r.start < ?", stretch.from_us, stretch.to_us)
+    key, parameters = _key(question.by, "e") if scope == CALL else ("e.value" if question.by else "NULL", [])
+    start = "0" if question.unit_us is None else "r.start"
+    columns = [f"sum(r.{name})" for name in question.shape.counters]
+    for name in question.shape.durations:
+        columns += [f"sum(r.{name}_sum)", f"min(r.{name}_min)", f"max(r.{name}_max)"]
+        columns += [f"merged_histogram(r.{name}_histogram)"]
+    sql = (
+        f"SELECT {start}, {key}, {', '.join(columns)} FROM series e "  # noqa: S608  # our own names
+        f"CROSS JOIN rollups_{stretch.level} r ON r.series = e.id WHERE {where} GROUP BY 1, 2"
+    )
+    return sql, [*parameters, *where.parameters]
+
+
+def _ask_rows(question: Question, tags: list[TagMatch], stretch: Stretch) -> tuple[str, list[Any]]:
+    period = msgspec.structs.replace(question.which, from_us=stretch.from_us, to_us=stretch.to_us)
+    plan = plan_rows(period, tags)
+    if question.failed:
+        plan.where.add("s.outcome = 1")
+    if question.which.q:
+        plan.where.add(TEXT, question.which.q.casefold())
+    with_details = question.which.q or (question.by or "").startswith(TAG)
+    details = " CROSS JOIN span_details d ON d.span = s.id" if with_details else ""
+    key, parameters = _key(question.by, "s")
+    unit = question.unit_us
+    if unit is None:
+        start = "0"
+    elif _cuts_at_units(question):
+        start = f"s.started_at / {unit} * {unit}"
+    else:
+        start = str(stretch.from_us)
+    columns = [OF_ROWS.get(name, f"coalesce(sum(s.{name}), 0)") for name in question.shape.counters]
+    for name in question.shape.durations:
+        columns += [f"sum(s.{name}_us)", f"min(s.{name}_us)", f"max(s.{name}_us)", f"histogram_of(s.{name}_us)"]
+    sql = (
+        f"SELECT {start}, {key}, {', '.join(columns)} FROM {plan.source}{details} "  # noqa: S608  # our own names
+        f"WHERE {plan.where} GROUP BY 1, 2"
+    )
+    return sql, [*parameters, *plan.where.parameters]
+
+
+def _key(by: str | None, alias: str) -> tuple[str, list[Any]]:
+    """The expression of a dimension over the columns that rows and the cube share, and its parameters."""
+    if by is None:
+        return "NULL", []
+    if by == FAILURE:
+        return f"coalesce({alias}.error_type, CAST({alias}.status_code AS TEXT))", []
+    if by == FAILURE_KIND:
+        return f"json_array({alias}.error_type, {alias}.status_code, {alias}.provider, {alias}.model)", []
+    if by.startswith(TAG):
+        return "(SELECT j.value FROM json_each(d.tags) j WHERE j.key = ?)", [by.removeprefix(TAG)]
+    return f"{alias}.{ONE_DIMENSION.get(by, by)}", []
+
+
+async def _add_untagged(reader: Reader, question: Question, answer: Answer) -> None:
+    """Calls without the tag: all calls, less those with it. Rows at the edges found theirs; those are made anew."""
+    for start, key in list(answer):
+        if key is None:
+            del answer[start, key]
+    rest = await collect(reader, replace(question, by=None))
+    for (start, _), tally in answer.items():
+        rest[start, None].subtract(tally)
+    answer.update({place: tally for place, tally in rest.items() if tally.counters.get("requests", 1)})

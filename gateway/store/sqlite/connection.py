@@ -1,0 +1,193 @@
+"""Connections to one SQLite file: a writer, a few readers, and what can go wrong with them."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from gateway.errors import StoreError
+from gateway.store.sqlite import schema
+from gateway.store.sqlite.functions import Sqlite
+
+BUSY_S = 5.0
+"""How long to wait for another process's write before it is a StoreError."""
+READ_S = 30.0
+"""A query may take this long. Pages take milliseconds; this stops a free-text search over a year."""
+READERS = 4
+
+type_of_row = tuple[Any, ...]
+
+WRITER_PRAGMAS = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+PRAGMA cache_size = -32768;
+PRAGMA temp_store = MEMORY;
+PRAGMA wal_autocheckpoint = 4000;
+PRAGMA journal_size_limit = 67108864;
+"""
+# synchronous NORMAL in WAL: a power cut can take the last transactions, never the database. The journal still has
+# them: the recorder's position is in the same transaction.
+READER_PRAGMAS = """
+PRAGMA query_only = ON;
+PRAGMA cache_size = -8192;
+PRAGMA mmap_size = 134217728;
+PRAGMA temp_store = MEMORY;
+"""
+
+ADVICE = {
+    "SQLITE_BUSY": "another process is writing for too long",
+    "SQLITE_LOCKED": "another process is writing for too long",
+    "SQLITE_FULL": "the disk is full: free some space",
+    "SQLITE_READONLY": "it cannot be written: check its owner and permissions",
+    "SQLITE_CANTOPEN": "it cannot be opened: check that the folder exists and is yours",
+    "SQLITE_CORRUPT": "it is damaged: stop Callgate, move it away and restore a backup",
+    "SQLITE_NOTADB": "it is not a SQLite database: give store.url another name",
+    "SQLITE_INTERRUPT": f"the query took longer than {READ_S:.0f} s: narrow the period or the filter",
+    "SQLITE_IOERR": "the disk failed",
+}
+
+
+@contextmanager
+def in_words(path: Path) -> Iterator[None]:
+    """Database errors as StoreError that says what to do. Errors of a row (`ROW_ERRORS`) pass."""
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError):
+        raise
+    except (sqlite3.DatabaseError, OSError) as exc:
+        name = getattr(exc, "sqlite_errorname", "")
+        advice = next((words for code, words in ADVICE.items() if name.startswith(code)), str(exc))
+        raise StoreError(f"{path.name}: {advice} ({name or type(exc).__name__})") from exc
+
+
+class Reader:
+    """A read-only connection, and until when its query may run."""
+
+    def __init__(self, db: aiosqlite.Connection, identity: tuple[int, int]) -> None:
+        self.db = db
+        self.identity = identity
+        self.deadline = 0.0
+
+    def overdue(self) -> bool:
+        return time.monotonic() > self.deadline
+
+    async def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[type_of_row]:
+        return list(await self.db.execute_fetchall(sql, parameters))  # type: ignore[arg-type]  # rows are tuples
+
+    async def first(self, sql: str, parameters: Sequence[Any] = ()) -> type_of_row | None:
+        rows = await self.all(sql, parameters)
+        return rows[0] if rows else None
+
+
+class Database:
+    """The file at `path`. Watches that it is still the file it opened: somebody may delete it while it is in use."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer: aiosqlite.Connection | None = None
+        self._writer_identity = (0, 0)
+        self._write_lock = asyncio.Lock()
+        self._idle: list[Reader] = []
+        self._reader_slots = asyncio.Semaphore(READERS)
+        self.generation = 0
+        """Counts the files opened: what was remembered of an earlier one does not hold."""
+
+    async def open(self) -> None:
+        with in_words(self.path):
+            await asyncio.to_thread(schema.prepare, self.path)
+        self.generation += 1
+
+    async def close(self) -> None:
+        async with self._write_lock:
+            await self._close_writer()
+        while self._idle:
+            await self._idle.pop().db.close()
+
+    # ------------------------------------------------------------------------------------------ writing
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[aiosqlite.Connection]:
+        """A transaction that holds the write lock from its start. Raises StoreError, and then nothing was changed."""
+        async with self._write_lock:
+            with in_words(self.path):
+                db = await self._open_writer()
+                await db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield db
+                    await db.execute("COMMIT")
+                except BaseException:
+                    if db.in_transaction:
+                        await db.execute("ROLLBACK")
+                    raise
+                self._still_there(self._writer_identity)
+
+    async def _open_writer(self) -> aiosqlite.Connection:
+        if self._writer is not None and self._identity() == self._writer_identity:
+            return self._writer
+        if self._writer is not None:
+            await self._close_writer()
+        if self._identity() is None:
+            await self.open()
+        db = await aiosqlite.connect(self.path, isolation_level=None, timeout=BUSY_S, factory=Sqlite)
+        self._writer, self._writer_identity = db, self._identity() or (0, 0)
+        await db.executescript(WRITER_PRAGMAS)
+        return db
+
+    async def _close_writer(self) -> None:
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            await writer.close()
+
+    # ------------------------------------------------------------------------------------------ reading
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Reader]:
+        """A snapshot: everything read within sees the same state, whatever is written meanwhile."""
+        async with self._reader_slots:
+            with in_words(self.path):
+                reader = await self._take_reader()
+                reader.deadline = time.monotonic() + READ_S
+                try:
+                    await reader.db.execute("BEGIN")
+                    yield reader
+                    await reader.db.execute("COMMIT")
+                except BaseException:
+                    await reader.db.close()
+                    raise
+                self._idle.append(reader)
+
+    async def _take_reader(self) -> Reader:
+        identity = self._identity()
+        while self._idle:
+            reader = self._idle.pop()
+            if reader.identity == identity:
+                return reader
+            await reader.db.close()
+        if identity is None:
+            await self.open()
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        db = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=BUSY_S, factory=Sqlite)
+        reader = Reader(db, self._identity() or (0, 0))
+        await db.executescript(READER_PRAGMAS)
+        await db.set_progress_handler(reader.overdue, 20_000)
+        return reader
+
+    # ------------------------------------------------------------------------------------------ the file
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            stat = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return stat.st_dev, stat.st_ino
+
+    def _still_there(self, identity: tuple[int, int]) -> None:
+        if self._identity() != identity:
+            raise StoreError(f"{self.path.name} was deleted or replaced while it was in use; it is made again")

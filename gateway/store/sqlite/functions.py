@@ -1,0 +1,53 @@
+"""The SQL functions of our own: merging histograms, and free text in any script."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from gateway.core import histogram
+
+
+class MergedHistogram:
+    """`merged_histogram(blob)`: the sum of rollups' histograms."""
+
+    def __init__(self) -> None:
+        self.lanes = 0
+
+    def step(self, blob: bytes | None) -> None:
+        if blob is not None:
+            self.lanes += histogram.decode(blob)
+
+    def finalize(self) -> bytes | None:
+        return histogram.encode(self.lanes)
+
+
+class HistogramOf:
+    """`histogram_of(value_us)`: the histogram of a column of rows; nulls do not count."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * histogram.BUCKETS
+
+    def step(self, value_us: int | None) -> None:
+        if value_us is not None:
+            self.counts[histogram.bucket_of(value_us)] += 1
+
+    def finalize(self) -> bytes | None:
+        raw = b"".join([count.to_bytes(4, "little") for count in self.counts])
+        return histogram.encode(int.from_bytes(raw, "little"))
+
+
+def contains_text(needle: str, *texts: str | None) -> bool:
+    """Whether a text contains the casefolded needle; LIKE ignores case in ASCII only."""
+    return any(text is not None and needle in text.casefold() for text in texts)
+
+
+class Sqlite(sqlite3.Connection):
+    """A connection that has them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.create_function("merge_histograms", 2, histogram.merge, deterministic=True)
+        self.create_function("contains_text", -1, contains_text, deterministic=True)
+        self.create_aggregate("merged_histogram", 1, MergedHistogram)  # type: ignore[arg-type]  # bytes or None
+        self.create_aggregate("histogram_of", 1, HistogramOf)  # type: ignore[arg-type]  # bytes or None

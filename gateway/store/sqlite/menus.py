@@ -1,0 +1,36 @@
+"""What filter menus offer: from the dictionary of series, never from rows."""
+
+from __future__ import annotations
+
+from gateway.store.base import TagKey, TagValue
+from gateway.store.sqlite.connection import Database
+from gateway.store.sqlite.series import ONE_DIMENSION, TAG, USER
+
+TAG_KEYS = "SELECT substr(scope, 5), value_count, calls FROM scopes WHERE scope GLOB 'tag:*' ORDER BY calls DESC, scope"
+VALUES = """
+SELECT value, calls FROM series WHERE scope = ? AND value >= ? AND value < ? AND calls > 0
+ORDER BY calls DESC, value LIMIT ?
+"""
+LAST_CHARACTER = "\U0010ffff"
+
+
+class Menus:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def tag_keys(self) -> list[TagKey]:
+        async with self._database.reading() as reader:
+            return [TagKey(*row) for row in await reader.all(TAG_KEYS)]
+
+    async def tag_values(self, key: str, *, prefix: str = "", limit: int = 200) -> list[TagValue]:
+        return await self._values(TAG + key, prefix, limit)
+
+    async def field_values(self, field: str, *, prefix: str = "", limit: int = 200) -> list[TagValue]:
+        """Raises ValueError for a field that has no menu."""
+        if field not in ONE_DIMENSION and field != USER:
+            raise ValueError(f"{field!r} has no menu; {', '.join([*ONE_DIMENSION, USER])} have")
+        return await self._values(field, prefix, limit)
+
+    async def _values(self, scope: str, prefix: str, limit: int) -> list[TagValue]:
+        async with self._database.reading() as reader:
+            return [TagValue(*row) for row in await reader.all(VALUES, (scope, prefix, prefix + LAST_CHARACTER, limit))]

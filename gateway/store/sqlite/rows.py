@@ -1,0 +1,181 @@
+"""Span and Payload as rows, and back. A row is two: `spans` (what is filtered and added up) and `span_details`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import zstandard
+
+from gateway.core.span import Attempt, Payload, Span, ToolCall
+from pricing.usage import Usage
+
+PLAIN = [
+    "request_id",
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "kind",
+    "name",
+    "started_at",
+    "ended_at",
+    "tenant",
+    "environment",
+    "key_id",
+    "user",
+    "session",
+    "feature",
+    "workflow",
+    "agent",
+    "config",
+    "variant",
+    "config_version",
+    "prompt",
+    "prompt_version",
+    "provider",
+    "endpoint",
+    "dialect",
+    "model_requested",
+    "model",
+    "response_id",
+    "upstream_request_id",
+    "client_request_id",
+    "stream",
+    "status_code",
+    "error_type",
+    "finish_reason",
+    "usage_source",
+    "service_tier",
+    "cost_nanousd",
+    "input_cost_nanousd",
+    "output_cost_nanousd",
+    "charge_nanousd",
+    "cost_source",
+    "price_id",
+    "latency_us",
+    "ttft_us",
+    "upstream_us",
+    "overhead_us",
+    "cache",
+]
+"""Columns of `spans` that are fields of Span, by the same name."""
+DERIVED = [
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "unpriced",
+    "outcome",
+]
+"""Columns of `spans` for adding up and filtering."""
+DETAILS = ["error_message", "input_preview", "output_preview", "tags", "tool_calls", "usage", "usage_raw", "attempts"]
+
+SPAN_COLUMNS = ", ".join([f"s.{name}" for name in PLAIN] + [f"d.{name}" for name in DETAILS])
+"""What `span_of` takes, from `spans s JOIN span_details d`."""
+
+SUCCEEDED, FAILED, CANCELLED = 0, 1, 2
+
+LARGEST = 1 << 53
+"""A number beyond this is nonsense, and a sum of them would overflow the database's 64 bits."""
+
+_DURATIONS = ("latency_us", "ttft_us", "upstream_us", "overhead_us")
+_encode = msgspec.json.Encoder().encode
+_tags = msgspec.json.Decoder(dict[str, str])
+_tool_calls = msgspec.json.Decoder(list[ToolCall])
+_attempts = msgspec.json.Decoder(list[Attempt])
+_usage = msgspec.json.Decoder(Usage)
+_payload = msgspec.msgpack.Decoder(Payload)
+
+
+def outcome_of(span: Span) -> int:
+    if span.error_type == "cancelled":
+        return CANCELLED
+    return FAILED if span.error_type is not None or (span.status_code or 0) >= 400 else SUCCEEDED
+
+
+def is_unpriced(span: Span, cost_nanousd: int | None) -> bool:
+    """Something was used, and nobody knows what it costs."""
+    if cost_nanousd is not None or span.usage is None:
+        return False
+    return any(amount for amount in msgspec.structs.astuple(span.usage))
+
+
+def row_of(span: Span) -> list[Any]:
+    """PLAIN and DERIVED. Raises ValueError for a number out of range.
+
+    A negative duration is a clock that jumped, and becomes 0.
+    """
+    for name in _DURATIONS:
+        if (getattr(span, name) or 0) < 0:
+            setattr(span, name, 0)
+    if span.started_at < 0:
+        raise ValueError(f"started_at is before 1970: {span.started_at}")
+    usage = span.usage or Usage()
+    row = [getattr(span, name) for name in PLAIN]
+    row += (
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_input_tokens,
+        usage.cache_write_tokens,
+        usage.reasoning_tokens,
+        int(is_unpriced(span, span.cost_nanousd)),
+        outcome_of(span),
+    )
+    for name, value in zip((*PLAIN, *DERIVED), row, strict=True):
+        if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+            raise ValueError(f"{name} is out of range: {value}")
+    return row
+
+
+def details_of(span: Span) -> list[Any]:
+    """DETAILS. Empty containers are stored as null."""
+    return [
+        span.error_message,
+        span.input_preview,
+        span.output_preview,
+        _encode(span.tags).decode() if span.tags else None,
+        _encode(span.tool_calls).decode() if span.tool_calls is not None else None,
+        _encode(span.usage).decode() if span.usage is not None else None,
+        span.usage_raw,
+        _encode(span.attempts).decode() if span.attempts else None,
+    ]
+
+
+def span_of(row: tuple[Any, ...]) -> Span:
+    """From a row of SPAN_COLUMNS."""
+    plain = len(PLAIN)
+    error_message, input_preview, output_preview, tags, tool_calls, usage, usage_raw, attempts = row[plain:]
+    fields = dict(zip(PLAIN, row[:plain], strict=True))
+    fields["stream"] = bool(fields["stream"])
+    return Span(
+        **fields,
+        error_message=error_message,
+        input_preview=input_preview,
+        output_preview=output_preview,
+        tags=_tags.decode(tags) if tags else {},
+        tool_calls=_tool_calls.decode(tool_calls) if tool_calls is not None else None,
+        usage=_usage.decode(usage) if usage is not None else None,
+        usage_raw=usage_raw,
+        attempts=_attempts.decode(attempts) if attempts else [],
+    )
+
+
+def tags_of(tags: str | None) -> dict[str, str]:
+    """From the column of `span_details`."""
+    return _tags.decode(tags) if tags else {}
+
+
+class PayloadCodec:
+    """A payload as one zstd frame. Made once: its contexts cost more to make than to use."""
+
+    def __init__(self) -> None:
+        self._compressor = zstandard.ZstdCompressor(level=3)
+        self._decompressor = zstandard.ZstdDecompressor()
+        self._pack = msgspec.msgpack.Encoder().encode
+
+    def encode(self, payload: Payload) -> bytes:
+        return self._compressor.compress(self._pack(payload))
+
+    def decode(self, body: bytes) -> Payload:
+        return _payload.decode(self._decompressor.decompress(body))

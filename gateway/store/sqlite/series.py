@@ -1,0 +1,208 @@
+"""Which series a span counts in, and what it adds to them: pure, and the one definition of every total."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from gateway.core import histogram
+from gateway.core.span import Span
+from gateway.store.sqlite.rows import CANCELLED, FAILED, is_unpriced, outcome_of
+
+HOUR = 3_600_000_000
+DAY = 24 * HOUR
+
+CUBE = [
+    "tenant",
+    "environment",
+    "key_id",
+    "provider",
+    "model_requested",
+    "model",
+    "config",
+    "variant",
+    "kind",
+    "prompt",
+    "stream",
+    "status_code",
+    "error_type",
+    "outcome",
+]
+"""The columns of a series of scope `call`; filters on these are answered from rollups."""
+
+COUNTERS = [
+    "requests",
+    "errors",
+    "cancelled",
+    "interrupted",
+    "unpriced",
+    "cost_nanousd",
+    "input_cost_nanousd",
+    "output_cost_nanousd",
+    "charge_nanousd",
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "generation_us",
+    "generation_tokens",
+]
+"""The fields of `Totals`, in order; each a column of the rollups."""
+DURATIONS = ("latency", "ttft", "overhead")
+
+ONE_DIMENSION = {
+    "tenant": "tenant",
+    "environment": "environment",
+    "provider": "provider",
+    "model": "model",
+    "key": "key_id",
+    "config": "config",
+    "variant": "variant",
+    "kind": "kind",
+    "prompt": "prompt",
+}
+"""Scopes with few values → the column they are by."""
+TOTAL = "total"
+CALL = "call"
+FAILURE = "failure"
+"""Scope of what failed, by error type, or by status where there is none."""
+USER = "user"
+TAG = "tag:"
+UNCOUNTED = frozenset({"tag:sessionId"})
+"""Tags that name a single conversation: found by `span_tags`, not worth a rollup."""
+OPEN_ENDED_LIMIT = 10_000
+"""An open-ended scope (`user`, `tag:KEY`) with more values than this is not rolled up: its values are ids."""
+
+
+class Series(NamedTuple):
+    """The identity of a series. `cube` has a value for each of CUBE where `scope` is `call`, and is empty otherwise."""
+
+    scope: str
+    value: str | None
+    cube: tuple[Any, ...] = ()
+
+    @property
+    def labels(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+    @property
+    def open_ended(self) -> bool:
+        return self.scope == USER or self.scope.startswith(TAG)
+
+
+def failure_of(error_type: str | None, status_code: int | None) -> str:
+    return error_type or str(status_code)
+
+
+def series_of(span: Span) -> Iterator[Series]:
+    outcome = outcome_of(span)
+    yield Series(TOTAL, None)
+    cube = (
+        span.tenant,
+        span.environment,
+        span.key_id,
+        span.provider,
+        span.model_requested,
+        span.model,
+        span.config,
+        span.variant,
+        span.kind,
+        span.prompt,
+        int(span.stream),
+        span.status_code,
+        span.error_type,
+        outcome,
+    )
+    yield Series(CALL, None, cube)
+    for scope, column in ONE_DIMENSION.items():
+        yield Series(scope, getattr(span, column))
+    yield Series(USER, span.user)
+    if outcome == FAILED:
+        yield Series(FAILURE, failure_of(span.error_type, span.status_code))
+    for key, value in span.tags.items():
+        yield Series(TAG + key, value)
+
+
+Measure = tuple[Any, ...]
+"""COUNTERS, then the DURATIONS (None where there is none): what one span adds."""
+
+
+def measure(span: Span, sign: int = 1) -> Measure:
+    """`sign` -1 takes the span's counters out again (durations stay: they never change)."""
+    usage = span.usage
+    outcome = outcome_of(span)
+    generated = usage.output_tokens if usage is not None else None
+    timed = bool(span.stream and generated and span.latency_us is not None and span.ttft_us is not None)
+    counters = (
+        1,
+        outcome == FAILED,
+        outcome == CANCELLED,
+        span.error_type == "interrupted",
+        is_unpriced(span, span.cost_nanousd),
+        span.cost_nanousd or 0,
+        span.input_cost_nanousd or 0,
+        span.output_cost_nanousd or 0,
+        span.charge_nanousd or 0,
+        (usage.input_tokens or 0) if usage else 0,
+        generated or 0,
+        (usage.cached_input_tokens or 0) if usage else 0,
+        (usage.cache_write_tokens or 0) if usage else 0,
+        (usage.reasoning_tokens or 0) if usage else 0,
+        max(0, (span.latency_us or 0) - (span.ttft_us or 0)) if timed else 0,
+        generated if timed else 0,
+    )
+    if sign < 0:
+        return (*(-int(count or 0) for count in counters), None, None, None)
+    return (*counters, span.latency_us, span.ttft_us, span.overhead_us)
+
+
+Cell = tuple[Any, ...]
+"""COUNTERS, then sum, min, max and histogram of each of the DURATIONS: a row of a rollup without its key."""
+
+
+def fold(measures: Iterable[Measure]) -> Cell:
+    columns = list(zip(*measures, strict=True))
+    cell: list[Any] = [sum(column) for column in columns[: len(COUNTERS)]]
+    for column in columns[len(COUNTERS) :]:
+        values = [value for value in column if value is not None]
+        cell += (
+            sum(values),
+            min(values, default=None),
+            max(values, default=None),
+            histogram.encode(histogram.lanes_of(values)),
+        )
+    return tuple(cell)
+
+
+class Cells:
+    """What a set of spans adds to the rollups: measures by series and hour, folded at the end."""
+
+    def __init__(self) -> None:
+        self._measures: dict[Series, dict[int, list[Measure]]] = {}
+
+    def add(self, span: Span, measured: Measure, series: Iterable[Series]) -> None:
+        hour = span.started_at // HOUR * HOUR
+        for one in series:
+            self._measures.setdefault(one, {}).setdefault(hour, []).append(measured)
+
+    def calls(self) -> dict[Series, int]:
+        return {
+            series: sum(measured[0] for measures in hours.values() for measured in measures)
+            for series, hours in self._measures.items()
+        }
+
+    def hourly(self) -> Iterator[tuple[Series, int, Cell]]:
+        for series, hours in self._measures.items():
+            for hour, measures in hours.items():
+                yield series, hour, fold(measures)
+
+    def daily(self) -> Iterator[tuple[Series, int, Cell]]:
+        for series, hours in self._measures.items():
+            days: dict[int, list[Measure]] = {}
+            for hour, measures in hours.items():
+                days.setdefault(hour // DAY * DAY, []).extend(measures)
+            for day, measures in days.items():
+                yield series, day, fold(measures)

@@ -1,0 +1,130 @@
+"""The store as the rest of Callgate sees it: the parts put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+
+from gateway.core.key import Key
+from gateway.core.span import Span
+from gateway.store.base import (
+    Batch,
+    Bucket,
+    CarriedOpen,
+    Failure,
+    Group,
+    JournalPosition,
+    Page,
+    Repricing,
+    SpanDetail,
+    SpanFilter,
+    Stats,
+    StoreHealth,
+    TagKey,
+    TagValue,
+    Written,
+)
+from gateway.store.sqlite.connection import Database
+from gateway.store.sqlite.control import Control
+from gateway.store.sqlite.expire import Expiry
+from gateway.store.sqlite.lists import Lists
+from gateway.store.sqlite.menus import Menus
+from gateway.store.sqlite.reprice import Repricer
+from gateway.store.sqlite.totals import TotalsReader
+from gateway.store.sqlite.write import Writer
+
+
+class SqliteStore:
+    """A `gateway.store.base.Store` in one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._database = Database(path)
+        self._writer = Writer(self._database)
+        self._lists = Lists(self._database)
+        self._totals = TotalsReader(self._database)
+        self._menus = Menus(self._database)
+        self._control = Control(self._database)
+        self._expiry = Expiry(self._database)
+        self._repricer = Repricer(self._database)
+
+    async def connect(self) -> None:
+        await self._database.open()
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    async def write(self, batch: Batch) -> Written:
+        return await self._writer.write(batch)
+
+    async def positions(self) -> dict[str, JournalPosition]:
+        return await self._control.positions()
+
+    async def carried(self, journal: str) -> list[CarriedOpen]:
+        return await self._control.carried(journal)
+
+    async def expire(self, *, spans_before_us: int | None, payloads_before_us: int | None, limit: int) -> int:
+        return await self._expiry.expire(
+            spans_before_us=spans_before_us, payloads_before_us=payloads_before_us, limit=limit
+        )
+
+    async def reprice(self, changes: Sequence[Repricing]) -> int:
+        return await self._repricer.reprice(changes)
+
+    async def spans(self, which: SpanFilter, *, limit: int, cursor: str | None = None, order: str = "newest") -> Page:
+        return await self._lists.spans(which, limit=limit, cursor=cursor, order=order)
+
+    async def span(self, request_id: str) -> SpanDetail | None:
+        return await self._lists.span(request_id)
+
+    async def neighbours(self, request_id: str, which: SpanFilter) -> tuple[str | None, str | None]:
+        return await self._lists.neighbours(request_id, which)
+
+    async def count(self, which: SpanFilter, *, at_most: int = 10_000) -> int:
+        return await self._lists.count(which, at_most=at_most)
+
+    def export(self, which: SpanFilter, *, page: int = 2000) -> AsyncIterator[list[Span]]:
+        return self._lists.export(which, page=page)
+
+    async def stats(self, which: SpanFilter) -> Stats:
+        return await self._totals.stats(which)
+
+    async def buckets(
+        self, which: SpanFilter, *, width_us: int, split: str | None = None, time_zone: str = "UTC"
+    ) -> list[Bucket]:
+        return await self._totals.buckets(which, width_us=width_us, split=split, time_zone=time_zone)
+
+    async def groups(
+        self,
+        which: SpanFilter,
+        by: str,
+        *,
+        limit: int = 1000,
+        spark_width_us: int | None = None,
+        time_zone: str = "UTC",
+    ) -> list[Group]:
+        return await self._totals.groups(which, by, limit=limit, spark_width_us=spark_width_us, time_zone=time_zone)
+
+    async def failures(self, which: SpanFilter, *, limit: int = 10, spark_width_us: int | None = None) -> list[Failure]:
+        return await self._totals.failures(which, limit=limit, spark_width_us=spark_width_us)
+
+    async def tag_keys(self) -> list[TagKey]:
+        return await self._menus.tag_keys()
+
+    async def tag_values(self, key: str, *, prefix: str = "", limit: int = 200) -> list[TagValue]:
+        return await self._menus.tag_values(key, prefix=prefix, limit=limit)
+
+    async def field_values(self, field: str, *, prefix: str = "", limit: int = 200) -> list[TagValue]:
+        return await self._menus.field_values(field, prefix=prefix, limit=limit)
+
+    async def keys(self) -> Mapping[str, Key]:
+        return await self._control.keys()
+
+    async def put_key(self, key_hash: str, key: Key) -> None:
+        await self._control.put_key(key_hash, key)
+
+    async def keys_version(self) -> int:
+        return await self._control.keys_version()
+
+    async def health(self) -> StoreHealth:
+        return await self._control.health()

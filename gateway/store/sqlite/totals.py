@@ -1,0 +1,169 @@
+"""Stats, buckets, groups and failures: questions put to `collect`, and their answers in the shapes of the contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gateway.store.base import GROUPS, Bucket, Failure, Group, SpanFilter, Stats
+from gateway.store.sqlite.collect import FAILURE_KIND, Question, collect
+from gateway.store.sqlite.connection import Database, Reader
+from gateway.store.sqlite.period import bucket_index, bucket_starts, iso
+from gateway.store.sqlite.series import DAY, DURATIONS, FAILURE, HOUR, TAG, failure_of
+from gateway.store.sqlite.tally import Shape, Tally
+from gateway.store.sqlite.where import plan_rows, tag_matches
+
+KNOWN_PERIOD = """
+SELECT min(r.start), max(r.start) FROM series e JOIN rollups_hourly r ON r.series = e.id WHERE e.scope = 'total'
+"""
+
+ALL = Shape(durations=tuple(DURATIONS))
+CHART = Shape(durations=("latency", "ttft"))
+ROW = Shape(durations=("latency",))
+REQUESTS = Shape(("requests",))
+COST = Shape(("cost_nanousd",))
+
+
+class TotalsReader:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def stats(self, which: SpanFilter) -> Stats:
+        async with self._database.reading() as reader:
+            answer = await collect(reader, Question(which, ALL))
+        tally = answer.get((0, None)) or Tally(ALL)
+        return Stats(tally.totals(), *(tally.distribution(name) for name in DURATIONS))
+
+    async def buckets(
+        self, which: SpanFilter, *, width_us: int, split: str | None = None, time_zone: str = "UTC"
+    ) -> list[Bucket]:
+        if split is not None:
+            _check_dimension(split)
+        async with self._database.reading() as reader:
+            return await _buckets(reader, which, width_us, split, time_zone)
+
+    async def groups(
+        self, which: SpanFilter, by: str, *, limit: int, spark_width_us: int | None, time_zone: str
+    ) -> list[Group]:
+        async with self._database.reading() as reader:
+            if by in ("day", "hour"):
+                return await _groups_by_time(reader, which, DAY if by == "day" else HOUR, limit, time_zone)
+            _check_dimension(by)
+            answer = await collect(reader, Question(which, ROW, by))
+            groups = [Group(key, tally.totals(), tally.distribution("latency")) for (_, key), tally in answer.items()]
+            groups.sort(key=lambda group: (-group.totals.cost_nanousd, -group.totals.requests, group.key or ""))
+            groups = groups[:limit]
+            if spark_width_us is not None:
+                series = await _sparks(reader, which, by, spark_width_us, time_zone)
+                for group in groups:
+                    group.series = series(group.key)
+        return groups
+
+    async def failures(self, which: SpanFilter, *, limit: int, spark_width_us: int | None) -> list[Failure]:
+        async with self._database.reading() as reader:
+            answer = await collect(reader, Question(which, REQUESTS, FAILURE_KIND, failed=True))
+            ranked = sorted(answer.items(), key=lambda item: (-item[1].counters["requests"], item[0][1] or ""))
+            series = None
+            if spark_width_us is not None:
+                series = await _sparks(reader, which, FAILURE_KIND, spark_width_us, "UTC")
+            failures = []
+            for (_, kind), tally in ranked[:limit]:
+                failure = await _failure(reader, which, str(kind), tally.counters["requests"])
+                failure.series = series(kind) if series else []
+                failures.append(failure)
+        return failures
+
+
+def _check_dimension(by: str) -> None:
+    if by in ("day", "hour") or (by not in GROUPS and not by.startswith(TAG)):
+        raise ValueError(f"{by!r} is no dimension: take one of {', '.join(GROUPS[2:])} or tag:KEY")
+
+
+# ------------------------------------------------------------------------------------------------ by time
+
+
+def _cut(which: SpanFilter, width_us: int, time_zone: str) -> tuple[list[int], int, tuple[int, ...]]:
+    """The starts of the buckets, the unit to sum by, and the times at which sums must be cut."""
+    if which.from_us is None or which.to_us is None:
+        raise ValueError("buckets need both ends of the period")
+    starts = bucket_starts(which.from_us, which.to_us, width_us, time_zone)
+    unit = width_us if width_us % HOUR else HOUR
+    if all(start % DAY == 0 for start in starts):
+        unit = DAY
+    return starts, unit, tuple(starts)
+
+
+async def _buckets(reader: Reader, which: SpanFilter, width_us: int, split: str | None, time_zone: str) -> list[Bucket]:
+    starts, unit, cuts = _cut(which, width_us, time_zone)
+    tallies = [Tally(CHART) for _ in starts]
+    failed: list[dict[str, int]] = [{} for _ in starts]
+    costs: list[dict[str, int]] = [{} for _ in starts]
+    for (start, _), tally in (await collect(reader, Question(which, CHART, None, unit, cuts))).items():
+        tallies[bucket_index(starts, start)].merge(tally)
+    by_type = await collect(reader, Question(which, REQUESTS, FAILURE, unit, cuts, failed=True))
+    for (start, key), tally in by_type.items():
+        _count(failed[bucket_index(starts, start)], key, tally.counters["requests"])
+    if split is not None:
+        for (start, key), tally in (await collect(reader, Question(which, COST, split, unit, cuts))).items():
+            _count(costs[bucket_index(starts, start)], key, tally.counters["cost_nanousd"])
+    return [
+        Bucket(start, tally.totals(), tally.distribution("latency"), tally.distribution("ttft"), errors, cost)
+        for start, tally, errors, cost in zip(starts, tallies, failed, costs, strict=True)
+    ]
+
+
+def _count(counts: dict[str, int], key: str | None, amount: int) -> None:
+    """Under the empty name where there is no value, as JSON has no null names. Nothing is not entered."""
+    if amount:
+        counts[key or ""] = counts.get(key or "", 0) + amount
+
+
+async def _groups_by_time(reader: Reader, which: SpanFilter, width_us: int, limit: int, time_zone: str) -> list[Group]:
+    if which.from_us is None or which.to_us is None:
+        [(first, last)] = await reader.all(KNOWN_PERIOD)
+        if first is None:
+            return []
+        from_us = first if which.from_us is None else which.from_us
+        to_us = last + HOUR if which.to_us is None else which.to_us
+        which = msgspec.structs.replace(which, from_us=from_us, to_us=to_us)
+    buckets = await _buckets(reader, which, width_us, None, time_zone)
+    groups = [
+        Group(iso(each.from_us, time_zone), each.totals, each.latency) for each in buckets if each.totals.requests
+    ]
+    return groups[:limit]
+
+
+async def _sparks(reader: Reader, which: SpanFilter, by: str, width_us: int, time_zone: str) -> Any:
+    """A function from a group's key to its requests per bucket."""
+    starts, unit, cuts = _cut(which, width_us, time_zone)
+    series: dict[str | None, list[int]] = {}
+    question = Question(which, REQUESTS, by, unit, cuts, failed=by == FAILURE_KIND)
+    for (start, key), tally in (await collect(reader, question)).items():
+        counts = series.setdefault(key, [0] * len(starts))
+        counts[bucket_index(starts, start)] += tally.counters["requests"]
+    return lambda key: series.get(key, [0] * len(starts))
+
+
+# ------------------------------------------------------------------------------------------------ failures
+
+
+async def _failure(reader: Reader, which: SpanFilter, kind: str, count: int) -> Failure:
+    """With the time and the message of the latest of its kind; where its rows are gone, without a message."""
+    error_type, status_code, provider, model = msgspec.json.decode(kind)
+    plan = plan_rows(which, await tag_matches(reader, which), None if which.tags else "ix_spans_failed")
+    plan.where.add("s.outcome > 0 AND s.outcome = 1")
+    for column, value in (
+        ("error_type", error_type),
+        ("status_code", status_code),
+        ("provider", provider),
+        ("model", model),
+    ):
+        plan.where.add(f"s.{column} IS ?", value)
+    row = await reader.first(
+        f"SELECT {plan.at}, d.error_message FROM {plan.source} JOIN span_details d ON d.span = s.id "  # noqa: S608  # fragments of where.py
+        f"WHERE {plan.where} ORDER BY {plan.at} DESC LIMIT 1",
+        plan.where.parameters,
+    )
+    last_at, message = row or (0, None)
+    return Failure(failure_of(error_type, status_code), status_code, provider, model, count, last_at, message)
