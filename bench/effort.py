@@ -38,6 +38,8 @@ class Effort:
 
     peer_rounds: int = 2
     peer_s: int = 4
+    peer_warm_up_s: int = 3
+    """Longer: they compile or import on first use."""
 
     def with_a_million_calls(self) -> Effort:
         return replace(self, memory_calls=1_000_000, memory_steps=10)
@@ -58,7 +60,8 @@ QUICK = Effort(
     sustained_s=4,
     startups=2,
     memory_calls=10_000,
-    memory_steps=2,
+    memory_steps=1,
     peer_rounds=1,
     peer_s=1,
+    peer_warm_up_s=1,
 )

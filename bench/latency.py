@@ -9,7 +9,7 @@ from statistics import median
 from bench import generators, wrk
 from bench.effort import Effort
 from bench.lab import NAMES, Lab
-from bench.report import Claim, Section, Table, spread
+from bench.report import Claim, Section, Table, rounds_of, spread
 from bench.target import Target
 
 MANY_CONNECTIONS = 64
@@ -90,10 +90,11 @@ def run(lab: Lab, effort: Effort) -> Section:
     beyond_us = added_us(one, "callgate") - added_us(one, "nginx")
     return Section(
         "Latency",
-        f"At one and at {MANY_CONNECTIONS} connections wrk, a closed loop, {effort.latency_rounds} rounds of "
-        f"{effort.latency_s} s; at {effort.open_loop_rate:,} calls/s Poisson arrivals that wait for nobody, latency "
-        f"counted from when a call was due (bench/openloop.py), {effort.open_loop_rounds} rounds of "
-        f"{effort.open_loop_s:g} s. A fresh Callgate each round. Median (lowest–highest).",
+        f"At one and at {MANY_CONNECTIONS} connections wrk, a closed loop, "
+        f"{rounds_of(effort.latency_rounds, effort.latency_s)}; at {effort.open_loop_rate:,} calls/s "
+        "Poisson arrivals that wait for nobody, latency counted from when a call was due (bench/openloop.py), "
+        f"{rounds_of(effort.open_loop_rounds, effort.open_loop_s)}. A fresh Callgate each round. Median "
+        "(lowest–highest).",
         tables=[
             table("1 connection", one),
             table(f"{MANY_CONNECTIONS} connections", many),

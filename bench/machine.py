@@ -79,5 +79,6 @@ def busy_shares(seconds: float) -> dict[int, float]:
     shares = {}
     for core, (busy, stolen, whole) in after.items():
         elapsed = whole - before[core][2]
-        shares[core] = (busy + stolen - before[core][0] - before[core][1]) / elapsed if elapsed else 0.0
+        taken = busy + stolen - before[core][0] - before[core][1]
+        shares[core] = max(0.0, taken / elapsed) if elapsed else 0.0
     return shares

@@ -19,7 +19,7 @@ from bench.effort import Effort
 from bench.lab import GATEWAY_CORE, NAMES, WORK, Lab
 from bench.machine import first_match, output
 from bench.oneshot import NoAnswerError
-from bench.report import Claim, Section, number
+from bench.report import Claim, Section, number, rounds_of
 from bench.servers import BenchError, Server, free_ports
 from bench.target import Target
 from bench.templates import template
@@ -140,13 +140,13 @@ def run(lab: Lab, effort: Effort) -> Section:
                 measured[name].add(target, lab, seconds=effort.peer_s, warm_up_s=effort.warm_up_s)
         for peer in peers:
             with running(peer, lab) as target:
-                measured[peer.name].add(target, lab, seconds=effort.peer_s, warm_up_s=effort.warm_up_s)
+                measured[peer.name].add(target, lab, seconds=effort.peer_s, warm_up_s=effort.peer_warm_up_s)
                 memory_mb[peer.name] = sum(proc.rss_mb(pid) for pid in target.pids())
     times = {peer.name: compare(measured, "callgate", peer.name) for peer in peers}
     return Section(
         "Peers",
-        f"As the throughput part: wrk with {CONNECTIONS} connections, {effort.peer_rounds} rounds of {effort.peer_s} "
-        "s, the same upstream, each gateway alone on the same core, in turn. Callgate logs every call, the peers none.",
+        f"As the throughput part: wrk with {CONNECTIONS} connections, {rounds_of(effort.peer_rounds, effort.peer_s)}, "
+        "the same upstream, each gateway alone on the same core, in turn. Callgate logs every call, the peers none.",
         tables=[table(measured, "nginx")],
         claims=[
             Claim(f"throughput, times {name}'s", ratio, LEAST_TIMES_LITELLM, "×", at_least=True)

@@ -45,6 +45,10 @@ def spread(values: Sequence[float], digits: int = 0) -> str:
     return middle if len(values) == 1 else f"{middle} ({low}–{high})"
 
 
+def rounds_of(count: int, seconds: float) -> str:
+    return f"{count} round{'' if count == 1 else 's'} of {seconds:g} s"
+
+
 def number(value: float, unit: str = "") -> str:
     """As many digits as the value deserves: three significant ones, but all of a whole number."""
     digits = 0 if abs(value) >= 100 or value == int(value) else 1 if abs(value) >= 10 else 2

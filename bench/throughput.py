@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 from bench import wrk
 from bench.effort import Effort
 from bench.lab import NAMES, Lab
-from bench.report import Claim, Section, Table, number, spread
+from bench.report import Claim, Section, Table, number, rounds_of, spread
 from bench.target import Target
 
 CONNECTIONS = 64
@@ -58,31 +57,20 @@ def compare(measured: dict[str, Rounds], better: str, than: str) -> float:
     return median(measured[better].rates) / median(measured[than].rates)
 
 
-def run_rounds(lab: Lab, names: Sequence[str], *, rounds: int, seconds: int, warm_up_s: int) -> dict[str, Rounds]:
-    measured = {name: Rounds() for name in names}
-    for _ in range(rounds):
-        for name in names:
-            with lab.running(name) as target:
-                target.check(lab.answer)
-                measured[name].add(target, lab, seconds=seconds, warm_up_s=warm_up_s)
-    return measured
-
-
 def run(lab: Lab, effort: Effort) -> Section:
     with lab.callgate() as gateway:
         gateway.prove_logging()
-    measured = run_rounds(
-        lab,
-        NAMES,
-        rounds=effort.throughput_rounds,
-        seconds=effort.throughput_s,
-        warm_up_s=effort.warm_up_s,
-    )
+    measured = {name: Rounds() for name in NAMES}
+    for _ in range(effort.throughput_rounds):
+        for name in NAMES:
+            with lab.running(name) as target:
+                target.check(lab.answer)
+                measured[name].add(target, lab, seconds=effort.throughput_s, warm_up_s=effort.warm_up_s)
     ratio = compare(measured, "callgate", "nginx")
     cpu = measured["callgate"].cpu_us_per_call / measured["nginx"].cpu_us_per_call
     return Section(
         "Throughput",
-        f"wrk with {CONNECTIONS} kept connections, {effort.throughput_rounds} rounds of {effort.throughput_s} s of "
+        f"wrk with {CONNECTIONS} kept connections, {rounds_of(effort.throughput_rounds, effort.throughput_s)} of "
         "each in turn, a fresh Callgate each round: a request of 0.5 kB with a key and five tags, an answer of 0.7 kB "
         "with usage. Median (lowest–highest).",
         tables=[table(measured, "nginx")],
