@@ -25,8 +25,8 @@ def token_of(headers: Lookup, query: bytes) -> bytes | None:
         if scheme.lower() == b"bearer" and token:
             return token.strip()
     for name in (b"x-api-key", b"x-goog-api-key", b"api-key"):
-        if token := headers.get(name):
-            return token
+        if presented := headers.get(name):
+            return presented
     if query.startswith(b"key=") or b"&key=" in query:
         for pair in query.split(b"&"):
             if pair.startswith(b"key="):

@@ -310,6 +310,11 @@ class Exchange:
             booking.book(self, error.status, error)
             self.reply_error(error)
 
+    def interrupt(self, error: CallError) -> None:
+        """The gateway stops before the answer is complete."""
+        if self.dispatched and not self._done:
+            self._fail(error)
+
     def client_gone(self) -> None:
         """The client closed its connection before its answer was complete."""
         if self._done:

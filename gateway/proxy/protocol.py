@@ -268,7 +268,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def _play(self, recorded: Recorded) -> None:
-        parser, self.parser = self.parser, recorded
+        parser, self.parser = self.parser, recorded  # type: ignore[assignment]  # answers what is asked of it here
         try:
             self._head_complete()
         finally:

@@ -1,0 +1,80 @@
+"""The composition root: `serve` starts the recorder and the workers and says where everything is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+
+import uvloop
+
+from gateway.banner import banner
+from gateway.config import Loaded
+from gateway.control.state import AppState
+from gateway.errors import CallgateError
+from gateway.recorder.supervisor import RecorderSupervisor
+from gateway.worker import Worker
+from gateway.workers import run_workers
+
+log = logging.getLogger("callgate")
+
+BACKLOG = 4096
+
+
+def serve(loaded: Loaded) -> int:
+    """Runs until SIGINT or SIGTERM; the exit code. Raises CallgateError where it cannot start."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("callgate").setLevel(logging.INFO)
+    for warning in loaded.warnings:
+        log.warning("%s: %s", loaded.source, warning)
+    loaded.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    listener = listen(loaded.settings.server.host, loaded.settings.server.port)
+    if loaded.settings.server.workers > 1:
+        return uvloop.run(run_workers(loaded, listener))
+    uvloop.run(_one_process(loaded, listener))
+    return 0
+
+
+async def _one_process(loaded: Loaded, listener: socket.socket) -> None:
+    """The gateway in this process, the recorder in a child."""
+    recorder = RecorderSupervisor(loaded.data, loaded.settings)
+    starting = asyncio.create_task(recorder.start())
+    worker = Worker(loaded, listener)
+
+    def ready(state: AppState, first_key: str | None) -> None:
+        sys.stdout.write(banner(worker.loaded, address_of(listener), state.sessions.one_time_token(), first_key))
+        sys.stdout.flush()
+
+    try:
+        await worker.run(ready)
+    finally:
+        await starting
+        await recorder.stop()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; CallgateError that says who to ask where the address cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as exc:
+        reason = exc.strerror or str(exc)
+        raise CallgateError(
+            f"cannot listen on {host}:{port}: {reason}. Choose another with --port, or stop what has it."
+        ) from exc
+    listener.setblocking(False)
+    os.set_inheritable(listener.fileno(), True)
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """`host:port` to reach the listener by."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
+        host = "127.0.0.1"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

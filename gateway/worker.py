@@ -1,0 +1,181 @@
+"""One gateway process: its parts put together, served by uvicorn, taken down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from gateway import __version__, api, dashboard
+from gateway.api.access import DELEGATED, AccessMiddleware
+from gateway.config import Loaded
+from gateway.control.keys import Keyring
+from gateway.control.secret import load_secret
+from gateway.control.sessions import Sessions
+from gateway.control.state import AppState
+from gateway.demo import PRICES, connect
+from gateway.errors import CallError
+from gateway.journal import JournalWriter
+from gateway.proxy.connect import Connector
+from gateway.proxy.exchange import Exchange
+from gateway.proxy.gateway import Counters, Gateway
+from gateway.proxy.protocol import ConnectionSweep, GatewayProtocol
+from gateway.proxy.table import Pools, Table
+from gateway.recorder.health import read_health
+from gateway.store import open_store
+from gateway.watch import Watcher
+from pricing import Catalog
+
+PRICE_FILE = "prices.json"
+
+log = logging.getLogger("callgate")
+
+
+class Worker:
+    """Made before the event loop runs; `run` returns when the process was told to stop and has drained."""
+
+    def __init__(self, loaded: Loaded, listener: socket.socket, number: int = 0) -> None:
+        self.loaded = loaded
+        self.number = number
+        self._listener = listener
+        self._counters = Counters()
+        self._pools = Pools(Connector(), connect)
+        self._server: _Server | None = None
+
+    async def run(self, ready: Callable[[AppState, str | None], None]) -> None:
+        """Serves until a signal. `ready` is called when the first call can be taken, with the secret of the first
+        gateway key where one was just made."""
+        loaded = self.loaded
+        secret = load_secret(loaded.data)
+        store = open_store(loaded.settings.store.url, loaded.data)
+        await store.connect()
+        keyring = Keyring(secret, store, loaded.settings.keys)
+        first_key = await keyring.ensure_first_key()
+        catalog = load_catalog(loaded)
+        journal = JournalWriter(
+            loaded.data / "journal" / f"worker-{self.number}-{os.getpid()}",
+            max_bytes=loaded.settings.log.journal_max_mb * 1024 * 1024,
+        )
+        gateway = Gateway(
+            table=Table(loaded.settings, loaded.proxies, catalog, self._pools),
+            pools=self._pools,
+            journal=journal,
+            keys=keyring,
+            counters=self._counters,
+        )
+        state = AppState(
+            settings=loaded.settings,
+            settings_source=loaded.source,
+            store=store,
+            keyring=keyring,
+            sessions=Sessions(keyring, secret, loaded.data),
+            catalog=catalog,
+            counters=self._counters,
+            journal_health=journal.health,
+            recorder_health=functools.partial(read_health, loaded.data),
+            started_at=time.time_ns() // 1000,
+            version=__version__,
+            worker=self.number,
+        )
+        watcher = Watcher(loaded, functools.partial(self._reload, gateway, state))
+        following = asyncio.create_task(keyring.follow())
+        try:
+            watcher.start()
+            await self._serve(gateway, state, lambda: ready(state, first_key))
+        finally:
+            following.cancel()
+            await watcher.stop()
+            end_remaining(gateway)
+            gateway.stop()
+            journal.finish()
+            await store.close()
+
+    def _reload(self, gateway: Gateway, state: AppState, loaded: Loaded) -> None:
+        """A new configuration, all of it at once; calls in flight keep the one they began with."""
+        catalog = load_catalog(loaded)
+        gateway.table = Table(loaded.settings, loaded.proxies, catalog, self._pools)
+        state.settings, state.catalog = loaded.settings, catalog
+        state.keyring.declare(loaded.settings.keys)
+        self.loaded = loaded
+
+    async def _serve(self, gateway: Gateway, state: AppState, ready: Callable[[], None]) -> None:
+        settings = self.loaded.settings.server
+        config = uvicorn.Config(
+            make_app(state),
+            http=functools.partial(GatewayProtocol, gateway),  # type: ignore[arg-type]  # called like the class
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=int(settings.keep_alive_s),
+            timeout_graceful_shutdown=int(settings.drain_s),
+            backlog=4096,
+        )
+        server = self._server = _Server(config, gateway, ready)
+        gateway.timed.add(ConnectionSweep(server.server_state.connections))
+        gateway.start()
+        await server.serve(sockets=[self._listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's life cycle, with a word when it begins and none of new calls while it ends."""
+
+    def __init__(self, config: uvicorn.Config, gateway: Gateway, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._gateway.draining = True
+        await super().shutdown(sockets)
+
+
+def make_app(state: AppState) -> Starlette:
+    """Everything that is not model traffic."""
+    rules = [*dashboard.RULES, *api.RULES, *DELEGATED]
+    app = Starlette(
+        routes=[*api.routes(), *dashboard.routes()],
+        middleware=[Middleware(AccessMiddleware, rules=rules)],
+        exception_handlers=dict(dashboard.exception_handlers()),
+    )
+    app.state.callgate = state
+    return app
+
+
+def load_catalog(loaded: Loaded) -> Catalog:
+    """The price file, the data folder's newer one, the demo's prices and the configuration's own."""
+    own: dict[str, object] = {**PRICES, **msgspec.to_builtins(loaded.settings.prices.overrides)}
+    catalog = Catalog.load(loaded.data / PRICE_FILE, own)  # type: ignore[arg-type]  # checked when it is read
+    if catalog.problem:
+        log.warning("prices: %s", catalog.problem)
+    return catalog
+
+
+def end_remaining(gateway: Gateway) -> None:
+    """Calls that outlived the drain are ended and booked as interrupted, with what they used."""
+    for timed in list(gateway.timed):
+        if isinstance(timed, Exchange):
+            with contextlib.suppress(Exception):
+                timed.interrupt(
+                    CallError(
+                        503,
+                        "shutting_down",
+                        "The gateway was stopped before the answer was complete.",
+                        error_type="interrupted",
+                    )
+                )
