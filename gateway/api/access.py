@@ -7,6 +7,7 @@ about is closed, not open. `uncovered` names such routes; a test (and the start 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
@@ -48,8 +49,8 @@ RULES = (
     Rule("/readyz", ()),
     Rule("/metrics", READERS),  # open with metrics.open
     Rule("/api/requests", EVERYONE),
-    Rule("/api/requests/export", EVERYONE),
-    Rule("/api/requests/stream", EVERYONE),
+    Rule("/api/requests/export", EVERYONE, methods=("GET",)),
+    Rule("/api/requests/stream", EVERYONE, methods=("GET",)),
     Rule("/api/requests/{request_id}", EVERYONE),
     Rule("/api/stats", EVERYONE),
     Rule("/api/costs", EVERYONE),
@@ -96,7 +97,7 @@ class AccessMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        found = [rule for pattern, rule in self._rules if pattern.match(scope["path"])]
+        found = _rules_of(scope["path"], self._rules)
         if found and found[0].delegated:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -123,6 +124,13 @@ class AccessMiddleware:
             await error_response(CallError(500, "internal_error", "The gateway failed; its log says why."))(
                 scope, receive, send
             )
+
+
+def _rules_of(path: str, rules: Sequence[tuple[re.Pattern[str], Rule]]) -> list[Rule]:
+    """Those of the most particular path: what is written out wins over a parameter."""
+    matching = [rule for pattern, rule in rules if pattern.match(path)]
+    least = min((rule.path.count("{") for rule in matching), default=0)
+    return [rule for rule in matching if rule.path.count("{") == least]
 
 
 def admit(found: Sequence[Rule], request: Request) -> Response | None:
@@ -196,8 +204,10 @@ def uncovered(routes: Iterable[BaseRoute], rules: Iterable[Rule]) -> list[str]:
         path = getattr(route, "path", repr(route))
         if any(pattern.match(path) for pattern in delegated):
             continue
-        methods = sorted(route.methods or READ) if isinstance(route, Route) else ["*"]
-        missing += [f"{method} {path}" for method in methods if (path, method) not in own]
+        methods = set(route.methods or READ) if isinstance(route, Route) else {"*"}
+        if (path, "GET") in own:
+            methods.discard("HEAD")  # which Starlette adds by itself
+        missing += [f"{method} {path}" for method in sorted(methods) if (path, method) not in own]
     return missing
 
 

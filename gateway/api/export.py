@@ -1,0 +1,163 @@
+"""Every record of a filter as a stream of bytes, in constant memory, for the API and the command line.
+
+The event loop also carries model traffic, so records are encoded a hundred at a time, about a millisecond, and
+Parquet, whose library is large, is written by a process of its own (`gateway.api.parquet`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import csv
+import io
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+
+from gateway.api.record import FIELDS, Record, encode, record_of
+from gateway.core.span import Span
+from gateway.errors import CallError, CallgateError
+from gateway.store.base import SpanFilter, SpanReader
+
+SLICE = 100
+READ_SIZE = 64 * 1024
+FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
+"""A cell that begins with one is run by some spreadsheet (OWASP, CSV injection)."""
+
+Lines = Callable[[list[Span]], bytes]
+
+
+class Format(msgspec.Struct, frozen=True):
+    suffix: str
+    media_type: str
+    lines: Lines
+    """A few spans to bytes."""
+    head: bytes = b""
+    through_parquet: bool = False
+
+
+class Exports:
+    """How many exports run in this worker; each holds a connection to the store, a Parquet one a process too."""
+
+    def __init__(self, most: int = 4) -> None:
+        self.most = most
+        self.running = 0
+
+    def admitted(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Raises CallError 429 when as many run as may."""
+        if self.running >= self.most:
+            message = f"{self.most} exports are running already. Try again when one is done."
+            raise CallError(429, "too_many_exports", message, headers=((b"retry-after", b"10"),))
+        return self._counted(body)
+
+    async def _counted(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        self.running += 1
+        try:
+            async with _closing(body):
+                async for chunk in body:
+                    yield chunk
+        finally:
+            self.running -= 1
+
+
+async def exported(store: SpanReader, which: SpanFilter, form: Format) -> AsyncIterator[bytes]:
+    """The file, chunk by chunk. Raises CallgateError if the Parquet writer fails, StoreError if the store does."""
+    plain = _lines(store, which, form)
+    chunks = _parquet(plain) if form.through_parquet else plain
+    async with _closing(chunks):
+        async for chunk in chunks:
+            yield chunk
+
+
+async def _lines(store: SpanReader, which: SpanFilter, form: Format) -> AsyncIterator[bytes]:
+    if form.head:
+        yield form.head
+    pages = store.export(which)
+    async with _closing(pages):
+        async for page in pages:
+            for start in range(0, len(page), SLICE):
+                yield form.lines(page[start : start + SLICE])
+                await asyncio.sleep(0)  # let model traffic go first
+
+
+async def _parquet(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway.api.parquet", stdin=PIPE, stdout=PIPE, stderr=DEVNULL
+    )
+    feeder = asyncio.create_task(_feed(process, lines))
+    try:
+        assert process.stdout is not None
+        while chunk := await process.stdout.read(READ_SIZE):
+            yield chunk
+        await feeder
+        if await process.wait() != 0:
+            raise CallgateError(f"the Parquet writer ended with code {process.returncode}")
+    finally:
+        feeder.cancel()
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+async def _feed(process: Process, lines: AsyncIterator[bytes]) -> None:
+    """Closes standard input only when all is written: the writer takes its end for the end of the data."""
+    assert process.stdin is not None
+    try:
+        async with _closing(lines):
+            async for chunk in lines:
+                process.stdin.write(chunk)
+                await process.stdin.drain()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        raise
+    process.stdin.close()
+
+
+@contextlib.asynccontextmanager
+async def _closing(chunks: AsyncIterator[object]) -> AsyncIterator[None]:
+    """An abandoned generator lets go of what it holds now, not when it is collected."""
+    try:
+        yield
+    finally:
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def _json_lines(spans: list[Span]) -> bytes:
+    return b"".join(encode(record_of(span)) + b"\n" for span in spans)
+
+
+def _csv_lines(spans: list[Span]) -> bytes:
+    return _csv([_cells(record_of(span)) for span in spans])
+
+
+def _csv(rows: list[list[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)  # RFC 4180: CRLF, quotes doubled
+    return text.getvalue().encode()
+
+
+def _cells(record: Record) -> list[str]:
+    return [_cell(value) for value in msgspec.structs.astuple(record)]
+
+
+def _cell(value: object) -> str:
+    """Unknown is empty; lists and objects are JSON; text that a spreadsheet would run gets an apostrophe before it."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return "'" + value if value[:1] in FORMULA_STARTS else value
+    return encode(value).decode()
+
+
+_NDJSON = "application/x-ndjson"
+FORMATS = {
+    "csv": Format("csv", "text/csv; charset=utf-8", _csv_lines, head=_csv([list(FIELDS)])),
+    "jsonl": Format("jsonl", _NDJSON, _json_lines),
+    "parquet": Format("parquet", "application/vnd.apache.parquet", _json_lines, through_parquet=True),
+}

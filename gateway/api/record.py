@@ -1,0 +1,265 @@
+"""A span as the API, exports and the command line have it: one struct, whose fields are the record of interface.md.
+
+Amounts become what people read: times ISO 8601, durations milliseconds, dollars decimal literals that are exact
+(a float would round nano-dollars of large sums). What is unknown or does not apply is null.
+"""
+
+from __future__ import annotations
+
+import base64
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from gateway.api.filters import iso_time
+from gateway.core.span import Attempt, Payload, Span, ToolCall
+from gateway.store.base import SpanDetail
+from pricing.usage import Usage
+
+NANO = 1_000_000_000
+_NO_USAGE = Usage()
+
+
+class AttemptRecord(msgspec.Struct):
+    provider: str
+    model: str | None
+    status_code: int | None
+    error_type: str | None
+    started_at: str
+    latency_ms: float
+    cost_usd: msgspec.Raw | None
+
+
+class ToolCallRecord(msgspec.Struct):
+    id: str | None
+    name: str
+    arguments: str | None
+    """The text the model wrote, which need not be JSON."""
+
+
+class Record(msgspec.Struct):
+    """In the order of interface.md. `msgspec.Raw` is JSON as it stands."""
+
+    request_id: str
+    trace_id: str | None
+    span_id: str | None
+    parent_span_id: str | None
+    kind: str
+    name: str | None
+    started_at: str
+    ended_at: str | None
+    tenant: str | None
+    environment: str | None
+    key_id: str | None
+    user: str | None
+    session: str | None
+    feature: str | None
+    workflow: str | None
+    agent: str | None
+    config: str | None
+    variant: str | None
+    config_version: int | None
+    prompt: str | None
+    prompt_version: int | None
+    provider: str | None
+    endpoint: str | None
+    dialect: str | None
+    model_requested: str | None
+    model: str | None
+    response_id: str | None
+    upstream_request_id: str | None
+    client_request_id: str | None
+    stream: bool
+    status_code: int | None
+    error_type: str | None
+    error_message: str | None
+    finish_reason: str | None
+    tool_calls: list[ToolCallRecord] | None
+    input_tokens: int | None
+    output_tokens: int | None
+    total_tokens: int | None
+    cached_input_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
+    audio_input_tokens: int | None
+    audio_output_tokens: int | None
+    usage_source: str
+    usage_raw: msgspec.Raw | None
+    service_tier: str | None
+    cost_usd: msgspec.Raw | None
+    input_cost_usd: msgspec.Raw | None
+    output_cost_usd: msgspec.Raw | None
+    charge_usd: msgspec.Raw | None
+    cost_nanousd: int | None
+    cost_source: str
+    price_id: str | None
+    latency_ms: float | None
+    ttft_ms: float | None
+    upstream_ms: float | None
+    overhead_ms: float | None
+    tokens_per_second: float | None
+    attempts: list[AttemptRecord]
+    cache: str | None
+    tags: dict[str, str]
+    input_preview: str | None
+    output_preview: str | None
+
+
+class DetailRecord(Record):
+    """The single record: with the bodies, JSON where they are JSON, else text."""
+
+    request_body: msgspec.Raw | None
+    response_body: msgspec.Raw | None
+    response_text: str | None
+
+
+FIELDS = Record.__struct_fields__
+encode = msgspec.json.Encoder().encode
+
+
+def record_of(span: Span) -> Record:
+    return Record(*_values(span))
+
+
+def detail_of(detail: SpanDetail) -> DetailRecord:
+    payload = detail.payload or Payload()
+    bodies = (
+        body_json(payload.request_body, payload.request_content_type),
+        body_json(payload.response_body, payload.response_content_type),
+        payload.response_text,
+    )
+    return DetailRecord(*(*_values(detail.span), *bodies))
+
+
+def _values(span: Span) -> tuple[Any, ...]:
+    usage = span.usage or _NO_USAGE
+    return (
+        span.request_id,
+        span.trace_id,
+        span.span_id,
+        span.parent_span_id,
+        span.kind,
+        span.name,
+        moment(span.started_at),
+        None if span.ended_at is None else moment(span.ended_at),
+        span.tenant,
+        span.environment,
+        span.key_id,
+        span.user,
+        span.session,
+        span.feature,
+        span.workflow,
+        span.agent,
+        span.config,
+        span.variant,
+        span.config_version,
+        span.prompt,
+        span.prompt_version,
+        span.provider,
+        span.endpoint,
+        span.dialect,
+        span.model_requested,
+        span.model,
+        span.response_id,
+        span.upstream_request_id,
+        span.client_request_id,
+        span.stream,
+        span.status_code,
+        span.error_type,
+        span.error_message,
+        span.finish_reason,
+        None if span.tool_calls is None else [_tool_call(call) for call in span.tool_calls],
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.total_tokens,
+        usage.cached_input_tokens,
+        usage.cache_write_tokens,
+        usage.reasoning_tokens,
+        usage.audio_input_tokens,
+        usage.audio_output_tokens,
+        span.usage_source,
+        None if span.usage_raw is None else body_json(span.usage_raw),
+        span.service_tier,
+        usd(span.cost_nanousd),
+        usd(span.input_cost_nanousd),
+        usd(span.output_cost_nanousd),
+        usd(span.charge_nanousd),
+        span.cost_nanousd,
+        span.cost_source,
+        span.price_id,
+        ms(span.latency_us),
+        ms(span.ttft_us),
+        ms(span.upstream_us),
+        ms(span.overhead_us),
+        tokens_per_second(span),
+        [_attempt(attempt) for attempt in span.attempts],
+        span.cache,
+        span.tags,
+        span.input_preview,
+        span.output_preview,
+    )
+
+
+def usd_text(nanousd: int) -> str:
+    """`0.000002850`: exact, nine decimals, never an exponent."""
+    sign, amount = ("-", -nanousd) if nanousd < 0 else ("", nanousd)
+    return f"{sign}{amount // NANO}.{amount % NANO:09d}"
+
+
+def usd(nanousd: int | None) -> msgspec.Raw | None:
+    return None if nanousd is None else msgspec.Raw(usd_text(nanousd))
+
+
+def ms(us: float | None) -> float | None:
+    return None if us is None else us / 1000
+
+
+def moment(us: int) -> str:
+    """As `iso_time`; the second is remembered, for lists have many in one."""
+    second, rest = divmod(us, 1_000_000)
+    return f"{_second(second)}.{rest:06d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(second: int) -> str:
+    return iso_time(second * 1_000_000)[:19]
+
+
+def tokens_per_second(span: Span) -> float | None:
+    """Of streams: what was generated in the time after the first token. A whole answer does not tell."""
+    tokens = None if span.usage is None else span.usage.output_tokens
+    if not tokens or span.latency_us is None or span.ttft_us is None or span.latency_us <= span.ttft_us:
+        return None
+    return round(tokens * 1_000_000 / (span.latency_us - span.ttft_us), 3)
+
+
+def body_json(body: bytes | None, content_type: str | None = None) -> msgspec.Raw | None:
+    """JSON as it stands if it is JSON; text as a JSON string; what is no text as a `data:` URL."""
+    if body is None:
+        return None
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        kind = (content_type or "application/octet-stream").partition(";")[0].strip()
+        return msgspec.Raw(encode(f"data:{kind};base64,{base64.b64encode(body).decode()}"))
+    try:
+        return msgspec.json.decode(body, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return msgspec.Raw(encode(text))
+
+
+def _attempt(attempt: Attempt) -> AttemptRecord:
+    return AttemptRecord(
+        attempt.provider,
+        attempt.model,
+        attempt.status_code,
+        attempt.error_type,
+        moment(attempt.started_at),
+        attempt.latency_us / 1000,
+        usd(attempt.cost_nanousd),
+    )
+
+
+def _tool_call(call: ToolCall) -> ToolCallRecord:
+    return ToolCallRecord(call.id, call.name, call.arguments)

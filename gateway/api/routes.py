@@ -1,0 +1,24 @@
+"""The endpoints of the JSON API. Who may use them is in `access.RULES`."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute, Route
+
+from gateway.api import health, live, menus, metrics, requests, totals
+
+
+def routes() -> list[BaseRoute]:
+    return [
+        Route("/healthz", health.alive),
+        Route("/readyz", health.ready),
+        Route("/metrics", metrics.metrics),
+        Route("/api/requests", requests.list_requests),
+        Route("/api/requests/export", requests.export_requests),
+        Route("/api/requests/stream", live.stream),
+        Route("/api/requests/{request_id}", requests.one_request),
+        Route("/api/stats", totals.stats),
+        Route("/api/costs", totals.costs),
+        Route("/api/tags", menus.tag_keys),
+        Route("/api/tags/{key:path}", menus.tag_values),
+        Route("/api/values/{field}", menus.field_values),
+    ]
