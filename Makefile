@@ -40,9 +40,14 @@ demo: setup
 shots: setup
 	$(BIN)/python -m tests.shots $(ARGS)
 
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+    --no-annotate --custom-compile-command "make lock"
+
+# Of everything for development; for the container, of what runs and of what builds. One version of each in all.
 lock: setup
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	    --group dev --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml --group dev -o requirements.lock
+	$(LOCK) pyproject.toml --constraint requirements.lock -o deploy/requirements.lock
+	$(LOCK) --group build --constraint requirements.lock -o deploy/build.lock
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache
