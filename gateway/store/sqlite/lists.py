@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from gateway.core.span import Span
-from gateway.store.base import Page, SpanDetail, SpanFilter
+from gateway.store.base import Page, SpanDetail, SpanFilter, Tail
 from gateway.store.sqlite.connection import Database, Reader
 from gateway.store.sqlite.period import FOREVER
 from gateway.store.sqlite.rows import SPAN_COLUMNS, PayloadCodec, span_of
@@ -36,6 +36,10 @@ CROSS JOIN span_details d ON d.span = s.id
 READ_SPAN = f"""
 SELECT {SPAN_COLUMNS}, s.id FROM spans s JOIN span_details d ON d.span = s.id WHERE s.request_id = ?
 """  # noqa: S608  # our own column names
+READ_TAIL = f"""
+SELECT {SPAN_COLUMNS}, s.id FROM spans s JOIN span_details d ON d.span = s.id WHERE s.id > ? ORDER BY s.id LIMIT ?
+"""  # noqa: S608  # our own column names
+NEWEST_ID = "SELECT coalesce(max(id), 0) FROM spans"
 READ_PAYLOAD = "SELECT body FROM payloads WHERE span = ?"
 KEY_OF = "SELECT started_at, id FROM spans WHERE request_id = ?"
 CALLS_BETWEEN = """
@@ -102,6 +106,16 @@ class Lists:
             body = await reader.first(READ_PAYLOAD, (row[-1],))
         payload = self._codec.decode(body[0]) if body else None
         return SpanDetail(span_of(row[:-1]), payload, payload.redactions if payload else {})
+
+    async def tail(self, after: int | None, *, limit: int = 500) -> Tail:
+        """Marks are the internal ids, which are given in the order of writing."""
+        async with self._database.reading() as reader:
+            if after is not None:
+                rows = await reader.all(READ_TAIL, (after, limit))
+                if rows:
+                    return Tail([(row[-1], span_of(row[:-1])) for row in rows], rows[-1][-1])
+            [(newest,)] = await reader.all(NEWEST_ID)
+        return Tail([], newest)
 
     async def neighbours(self, request_id: str, which: SpanFilter) -> tuple[str | None, str | None]:
         async with self._database.reading() as reader:

@@ -22,6 +22,7 @@ from gateway.store.base import (
     StoreHealth,
     TagKey,
     TagValue,
+    Tail,
     Written,
 )
 from gateway.store.sqlite.connection import Database
@@ -76,6 +77,9 @@ class SqliteStore:
 
     async def span(self, request_id: str) -> SpanDetail | None:
         return await self._lists.span(request_id)
+
+    async def tail(self, after: int | None, *, limit: int = 500) -> Tail:
+        return await self._lists.tail(after, limit=limit)
 
     async def neighbours(self, request_id: str, which: SpanFilter) -> tuple[str | None, str | None]:
         return await self._lists.neighbours(request_id, which)
