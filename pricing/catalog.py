@@ -152,7 +152,7 @@ class Catalog:
         since: int | None = None
         ids: set[str] = set()
         for was in past:
-            if was.listed and was.entry is not None:
+            if was.listed:
                 price_id = self._price_id(key, since, ids)
                 periods.append(_period(price_id, key, provider, model, decode(was.entry), since, was.until_us))
                 since = was.until_us
@@ -174,7 +174,7 @@ class Catalog:
 
 
 def _last_listed(past: Sequence[Was]) -> msgspec.Raw:
-    return next(was.entry for was in reversed(past) if was.listed and was.entry is not None)
+    return next(was.entry for was in reversed(past) if was.listed)
 
 
 def _period(

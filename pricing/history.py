@@ -17,6 +17,8 @@ HISTORY_FILE = "prices-history.jsonl"
 PRICES_FILE = "prices.json"
 """The price file in force, in the data folder, exactly as it was published."""
 
+_NOT_LISTED = msgspec.Raw(b"null")
+
 
 class Source(msgspec.Struct, tag="source", tag_field="kind", frozen=True):
     at_us: int
@@ -29,16 +31,15 @@ class Source(msgspec.Struct, tag="source", tag_field="kind", frozen=True):
 
 
 class Was(msgspec.Struct, tag="was", tag_field="kind", frozen=True):
-    """Until `until_us`, `key` had this entry; None: it was not listed."""
+    """Until `until_us`, `key` had this entry; `null`: it was not listed."""
 
     key: str
     until_us: int
-    entry: msgspec.Raw | None = None
-    """The entry as published. None is written as `null` and read back as the bytes `null`."""
+    entry: msgspec.Raw = _NOT_LISTED
 
     @property
     def listed(self) -> bool:
-        return self.entry is not None and bytes(self.entry) != b"null"
+        return self.entry != _NOT_LISTED
 
 
 class History(msgspec.Struct, frozen=True):
