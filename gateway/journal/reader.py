@@ -42,11 +42,11 @@ class Damage(msgspec.Struct, frozen=True):
 class FolderReader:
     """One folder. `segment` and `offset` say where the next frame is looked for."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, segment: int = 0, offset: int = 0) -> None:
         self.path = path
         self.name = path.name
-        self.segment = 0
-        self.offset = 0
+        self.segment = segment
+        self.offset = offset
         self.finished = False
         """The writer is dead and everything it wrote was read."""
         self._fd: int | None = None
