@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
 import struct
-from itertools import count
 from pathlib import Path
 
 from gateway.journal.segment import LOCK, RECORDED, lock_exclusively, segment_name, segment_numbers
@@ -13,25 +13,23 @@ HINT = struct.Struct("<QQ")
 
 
 def claim_folder(wanted: Path) -> tuple[Path, int]:
-    """A new folder, and the descriptor of its lock. It gets its name when it is locked, so that a reader never sees
-    one whose writer seems dead. Raises OSError."""
+    """A new folder, and the descriptor of its lock. Raises OSError.
+
+    A random part makes its name unique for ever: the store remembers by name how far a journal was read, and process
+    ids come again (in a container after every restart). It gets the name when it is locked, so that a reader never
+    sees a folder whose writer seems dead.
+    """
     wanted.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = wanted.parent / f".{wanted.name}.{os.getpid()}"
-    draft.mkdir(mode=0o700, exist_ok=True)
+    folder = wanted.with_name(f"{wanted.name}-{secrets.token_hex(6)}")
+    draft = folder.with_name(f".{folder.name}")
+    draft.mkdir(mode=0o700)
     lock = lock_exclusively(draft / LOCK)
-    for number in count(2):
-        folder = wanted if number == 2 else wanted.with_name(f"{wanted.name}-{number - 1}")
-        if folder.exists() and any(folder.iterdir()):
-            continue
-        try:
-            draft.rename(folder)
-        except FileExistsError:
-            continue
-        except OSError:
-            os.close(lock)
-            raise
-        return folder, lock
-    raise AssertionError("count() does not end")
+    try:
+        draft.rename(folder)
+    except OSError:
+        os.close(lock)
+        raise
+    return folder, lock
 
 
 def restore_folder(folder: Path, lock: int) -> int:

@@ -35,8 +35,8 @@ MANY_PIECES = 8
 class JournalWriter:
     """One worker's journal. Not thread-safe: it belongs to the event loop.
 
-    `folder` is taken if it is free, and a name beside it (`…-2`) if an earlier process left one there that is not yet
-    recorded: `self.folder` says which. Raises JournalError where it cannot be made.
+    `folder` is where it lies but for a random ending of the name (see `claim_folder`): `self.folder` says all of it.
+    Raises JournalError where it cannot be made.
     """
 
     def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, max_bytes: int) -> None:
