@@ -147,9 +147,10 @@ class FolderReader:
         return None
 
     def _open_segment(self, damage: list[Damage], *, last: bool, alive: bool) -> int | None:
-        if self._fd is not None:
-            return self._fd
         path = self.path / segment_name(self.segment)
+        if self._fd is not None and not _was_replaced(path, self._fd):
+            return self._fd
+        self._close_segment()
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -225,6 +226,14 @@ class FolderReader:
         """The folder of a dead writer, once everything in it is in the store."""
         self.close()
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _was_replaced(path: Path, fd: int) -> bool:
+    """Whether another file has the name now: a writer whose file was deleted made it again, byte by byte."""
+    try:
+        return path.stat().st_ino != os.fstat(fd).st_ino
+    except OSError:
+        return False
 
 
 class JournalReader:

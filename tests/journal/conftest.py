@@ -69,11 +69,11 @@ def make_closed(request_id: str, **changes: object) -> CallClosed:
     return CallClosed(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def opened() -> Callable[..., CallOpened]:
     return make_opened
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def closed() -> Callable[..., CallClosed]:
     return make_closed
