@@ -111,7 +111,7 @@ class Lab:
                 yield gateway
                 gateway.check_unharmed(recorder)
             finally:
-                gateway.server.stop()
+                gateway.server.stop(grace_s=0)  # it would work off its backlog first
 
     @contextmanager
     def new_folder(self, name: str) -> Iterator[Path]:

@@ -48,10 +48,18 @@ class Target:
             raise BenchError(f"{self.name} answered {answer.status}: {answer.body[:500]!r}")
 
 
+class JournalCheck(msgspec.Struct):
+    health: JournalHealth
+
+
+class Checks(msgspec.Struct):
+    journal: JournalCheck
+
+
 class Readiness(msgspec.Struct):
     """What the bench reads of /readyz."""
 
-    journal: JournalHealth
+    checks: Checks
 
 
 class Callgate:
@@ -101,7 +109,7 @@ class Callgate:
             return False
 
     def journal(self) -> JournalHealth:
-        return msgspec.json.decode(self.get("/readyz").body, type=Readiness).journal
+        return msgspec.json.decode(self.get("/readyz").body, type=Readiness).checks.journal.health
 
     def check_unharmed(self, recorder: int) -> None:
         """Raises BenchError if figures were made without the log: its recorder gone, or bodies dropped on the way."""
