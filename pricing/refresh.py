@@ -66,8 +66,7 @@ def prepare(folder: Path, data: bytes, source: str, at_us: int) -> Refresh:
     if len(new) * 2 < len(old):
         raise ValueError(f"it lists {len(new)} models, less than half of the {len(old)} known now; nothing was changed")
     changes, was = compare(old, new, at_us)
-    taken = Source(at_us, source, hashlib.sha256(data).hexdigest(), len(new), installed_litellm())
-    return Refresh(data, source, len(new), changes, [*was, taken])
+    return Refresh(data, source, len(new), changes, [*was, _taken(data, source, len(new), at_us)])
 
 
 def commit(folder: Path, refresh: Refresh) -> None:
@@ -93,9 +92,23 @@ def adopt_packaged(folder: Path, at_us: int) -> Changes | None:
     installed = installed_litellm()
     if path is None or (prices_path(folder).exists() and not packaged_is_newer(read_history(folder), installed)):
         return None
-    refresh = prepare(folder, path.read_bytes(), f"litellm {installed}", at_us)
+    source = f"litellm {installed}"
+    if prices_path(folder).exists():
+        refresh = prepare(folder, path.read_bytes(), source, at_us)
+    else:
+        refresh = _first(path.read_bytes(), source, at_us)
     commit(folder, refresh)
     return refresh.changes
+
+
+def _first(data: bytes, source: str, at_us: int) -> Refresh:
+    """The file that would be used anyway: nothing to check it against, and no time to lose at the first start."""
+    models = len(parse(data))
+    return Refresh(data, source, models, Changes([], [], []), [_taken(data, source, models, at_us)])
+
+
+def _taken(data: bytes, source: str, models: int, at_us: int) -> Source:
+    return Source(at_us, source, hashlib.sha256(data).hexdigest(), models, installed_litellm())
 
 
 def check(data: bytes) -> Entries:

@@ -114,8 +114,8 @@ def output_parts(usage: Usage, plain: str = "output") -> list[Part]:
         image = _cut(usage.image_output_tokens, left)
         left -= image
         parts.append(("image_output", image))
-    reported = usage.image_output_tokens is not None or usage.audio_output_tokens is not None
-    parts.append(("output" if reported else plain, left))
+    said = {"audio_output": usage.audio_output_tokens, "image_output": usage.image_output_tokens}.get(plain)
+    parts.append((plain if said is None else "output", left))
     return parts
 
 

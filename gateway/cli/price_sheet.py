@@ -168,14 +168,24 @@ def _shown(title: str, items: Sequence[str]) -> list[str]:
 
 def repricing_table(found: Preview) -> list[str]:
     """By model, the largest difference first, and the total."""
+    if not found.models:
+        return _left_alone(found)
     head = ("model", "calls", "old", "new", "difference", "newly priced")
     by_size = sorted(found.models.items(), key=lambda item: -abs(item[1].difference_nanousd))
     rows = [head, *(_difference_row(name, one) for name, one in by_size), _difference_row("total", found.total)]
-    lines = aligned(rows)
+    return aligned(rows) + _left_alone(found)
+
+
+def calls(count: int) -> str:
+    return f"{count:,} call{'' if count == 1 else 's'}"
+
+
+def _left_alone(found: Preview) -> list[str]:
+    lines = []
     if found.kept:
-        lines.append(f"{found.kept:,} calls keep their cost: no price is known for them now.")
+        lines.append(f"{calls(found.kept)} with a cost that stays: no price is known now.")
     if found.unpriced:
-        lines.append(f"{found.unpriced:,} calls stay unpriced: no price is known for them.")
+        lines.append(f"{calls(found.unpriced)} without a cost: no price is known.")
     return lines
 
 

@@ -15,7 +15,7 @@ import httpx
 import msgspec
 
 from gateway.cli.options import config_option, data_option, load_for
-from gateway.cli.price_sheet import refresh_report, repricing_table, sheet
+from gateway.cli.price_sheet import calls, refresh_report, repricing_table, sheet
 from gateway.config import Loaded
 from gateway.control.reprice import Preview, preview, write
 from gateway.core.providers import KNOWN
@@ -125,11 +125,11 @@ async def _reprice_in(store: Store, loaded: Loaded, catalog: Catalog, which: Spa
     if not yes and not await asyncio.to_thread(click.confirm, "Write these costs?"):
         click.echo("Nothing was written.")
         return
-    click.echo(f"{await write(store, catalog, markup, which):,} calls have a new cost.")
+    click.echo(f"New costs written: {calls(await write(store, catalog, markup, which))}.")
 
 
 def _show_preview(found: Preview) -> None:
-    click.echo(f"{found.seen:,} calls with usage; {found.total.calls:,} of them get another cost.")
+    click.echo(f"{calls(found.seen)} with usage; another cost for {found.total.calls:,} of them.")
     for line in repricing_table(found):
         click.echo(line)
 
@@ -184,7 +184,10 @@ def _read(path: Path) -> bytes:
 
 def _fetched(url: str) -> bytes:
     """The file behind an https address. Raises ClickException with the reason where it cannot be had."""
-    address = urlsplit(url)
+    try:
+        address = urlsplit(url)
+    except ValueError as error:
+        raise click.ClickException(f"{url} is no address: {error}") from error
     if address.scheme != "https" and address.hostname not in _LOOPBACK:
         raise click.ClickException(f"{url}: prices are money; only https is trusted with them")
     try:
@@ -199,5 +202,5 @@ def _fetched(url: str) -> bytes:
                 if len(data) > _LARGEST_FILE:
                     raise click.ClickException(f"{url} is larger than any price file; the prices stay as they are")
             return bytes(data)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise click.ClickException(f"{url} cannot be reached: {error}; the prices stay as they are") from error

@@ -58,6 +58,11 @@ OUTPUTS = {
         {"reasoning": 3, "audio_output": 3, "image_output": 3, "output": 1},
     ),
     "of a speech model": (Usage(output_tokens=10), "audio_output", {"audio_output": 10}),
+    "of an image model that says it made no audio": (
+        Usage(output_tokens=10, audio_output_tokens=0),
+        "image_output",
+        {"image_output": 10},
+    ),
     "of a speech model that says what is what": (
         Usage(output_tokens=10, audio_output_tokens=9),
         "audio_output",
