@@ -101,25 +101,27 @@ class Tick:
     is_end: bool = False
 
 
-def round_top(highest: float, *, whole: bool = True) -> tuple[float, int]:
-    """The top of an axis from zero and its number of steps (3 or 4, or fewer where only whole numbers make sense)."""
+def round_top(highest: float, *, whole: bool = True, most: int = 4) -> tuple[float, int]:
+    """The top of an axis from zero and its number of steps: 3 or 4, or fewer where only whole numbers make sense."""
     if highest <= 0:
         return 1, 1
     best: tuple[float, int] | None = None
     power = 10 ** math.floor(math.log10(highest))
-    for scale in (0.1, 1):
+    for scale in (0.1, 1, 10):
         for step in (1, 2, 2.5, 5):
             size = step * power * scale
             if whole and size != int(size):
                 continue
             steps = math.ceil(highest / size - 1e-9)
-            if steps in (2, 3, 4) and (best is None or size * steps < best[0]):
+            if 2 <= steps <= most and (best is None or size * steps < best[0]):
                 best = (size * steps, steps)
     return best or (float(math.ceil(highest)), 1)
 
 
-def y_axis(highest: float, label: Callable[[float], str], *, whole: bool = True) -> tuple[float, list[Tick]]:
-    top, steps = round_top(highest, whole=whole)
+def y_axis(
+    highest: float, label: Callable[[float], str], *, whole: bool = True, most: int = 4
+) -> tuple[float, list[Tick]]:
+    top, steps = round_top(highest, whole=whole, most=most)
     values = [top * index / steps for index in range(steps + 1)]
     return top, [Tick(percent(top - value, top), label(value)) for value in values]
 
@@ -135,11 +137,16 @@ def money_label(nanousd: float) -> str:
     dollars = nanousd / 1e9
     if dollars >= 1000:
         return f"${count_label(dollars)}"
-    return f"${dollars:.9f}".rstrip("0").rstrip(".") if dollars else "$0"
+    if dollars == int(dollars):
+        return f"${int(dollars)}"
+    digits = f"{dollars:.9f}".rstrip("0")
+    return f"${digits if len(digits.partition('.')[2]) != 1 else digits + '0'}"
 
 
 def duration_label(us: float) -> str:
-    for size, unit in ((MINUTE, "min"), (SECOND, "s"), (1000, "ms"), (1, "µs")):
+    if us >= 2 * MINUTE and us % MINUTE == 0:
+        return f"{us / MINUTE:g} min"
+    for size, unit in ((SECOND, "s"), (1000, "ms"), (1, "µs")):
         if us >= size:
             return f"{us / size:g} {unit}"
     return "0"
@@ -158,7 +165,7 @@ def x_axis(from_us: int, to_us: int, zone: ZoneInfo, *, labels: int = 6) -> list
         us = round(at.timestamp() * SECOND)
         where = (us - from_us) / length
         if 0.03 <= where <= 0.96:
-            is_day = step >= DAY or (at.hour == at.minute == 0 and length > DAY)
+            is_day = step >= DAY or (at.hour == at.minute == 0 and length > 1.5 * DAY)
             ticks.append(Tick(percent(us - from_us, length), f"{at.day} {at:%b}" if is_day else f"{at:%H:%M}"))
     return ticks
 
@@ -238,8 +245,10 @@ class Chart:
 
     @property
     def legend(self) -> list[Series]:
+        """Top of the stack first."""
         drawn = [series for series in self.series if series.draw == "bar"]
-        return [series for series in drawn if series.color != QUIET] if len(drawn) > 1 else []
+        named = [series for series in drawn if series.color != QUIET] if len(drawn) > 1 else []
+        return named[::-1] if named and named[0].panel == 0 else named
 
 
 QUIET = "var(--chart-quiet)"

@@ -33,7 +33,9 @@ FIELDS = (
     Field("kind", "Kind", "cols", listed=True),
     Field("stream", "Stream", "zap"),
     Field("min_latency_ms", "Slower than", "pulse", hint="milliseconds, e.g. 2000"),
+    Field("max_latency_ms", "Faster than", "pulse", hint="milliseconds, e.g. 200"),
     Field("min_cost_usd", "Dearer than", "coins", hint="dollars, e.g. 0.01"),
+    Field("max_cost_usd", "Cheaper than", "coins", hint="dollars, e.g. 0.0001"),
     Field("user", "User", "users", hint="user id"),
     Field("session", "Session", "chain", hint="session id"),
     Field("trace", "Trace", "trace", hint="trace id"),
@@ -62,10 +64,16 @@ STATUSES = (
     ("budget", "budget"),
     ("limit", "limit"),
 )
+_BOUNDS = {
+    "min_latency_ms": ("Latency", "at least", "{} ms"),
+    "max_latency_ms": ("Latency", "at most", "{} ms"),
+    "min_cost_usd": ("Cost", "at least", "${}"),
+    "max_cost_usd": ("Cost", "at most", "${}"),
+}
 _STATUS_WORDS = dict(STATUSES)
 _WORD = re.compile(r'(?P<name>[\w.]+):(?P<value>"[^"]*"|\S+)')
-_LATENCY = re.compile(r">?=?(\d+(?:\.\d+)?)(ms|s|m)?\Z")
-_COST = re.compile(r">?=?\$?(\d+(?:\.\d+)?)\Z")
+_LATENCY = re.compile(r"([<>]?)=?(\d+(?:\.\d+)?)(ms|s|m)?\Z")
+_COST = re.compile(r"([<>]?)=?\$?(\d+(?:\.\d+)?)\Z")
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -108,6 +116,10 @@ class Filters:
         kept = tuple(p for p in self.pairs if p != pair) if pair in self.pairs else (*self.pairs, pair)
         return urls.with_query(self.path, (*kept, *self.extra))
 
+    def menu(self, name: str) -> str:
+        """Where the menu of a field's values comes from."""
+        return urls.filter_menu((*self.pairs, *self.extra, ("field", name)))
+
     @property
     def chips(self) -> list[Chip]:
         names = dict.fromkeys(name for name, _ in self.pairs if name != "q")
@@ -117,6 +129,11 @@ class Filters:
         values = self.values(name)
         label, op, shown = _words(name, values)
         return Chip(name, label, op, shown, self.url(without=(name,)))
+
+    @property
+    def names(self) -> list[str]:
+        """Of every filter but the environment, which has its own menu."""
+        return [name for name in dict.fromkeys(name for name, _ in self.pairs) if name != "environment"]
 
     @property
     def q(self) -> str:
@@ -136,10 +153,9 @@ def _words(name: str, values: list[str]) -> tuple[str, str, str]:
     label = BY_NAME[name].label
     if name == "status" and len(values) == 1:
         shown = _STATUS_WORDS.get(shown, shown)
-    if name == "min_latency_ms":
-        return "Latency", "at least", f"{shown} ms"
-    if name == "min_cost_usd":
-        return "Cost", "at least", f"${shown}"
+    if name in _BOUNDS:
+        field_label, bound, pattern = _BOUNDS[name]
+        return field_label, bound, pattern.format(shown)
     if name == "stream":
         return label, "is", "streamed" if shown in ("true", "1") else "whole"
     if name == "unpriced":
@@ -173,8 +189,8 @@ def read_search(text: str) -> Pairs:
 
 def _search_pair(name: str, value: str) -> tuple[str, str] | None:
     if name == "latency" and (match := _LATENCY.match(value)):
-        factor = {"s": 1000, "m": 60_000}.get(match[2] or "ms", 1)
-        return "min_latency_ms", f"{float(match[1]) * factor:g}"
+        factor = {"s": 1000, "m": 60_000}.get(match[3] or "ms", 1)
+        return "max_latency_ms" if match[1] == "<" else "min_latency_ms", f"{float(match[2]) * factor:g}"
     if name == "cost" and (match := _COST.match(value)):
-        return "min_cost_usd", match[1]
+        return "max_cost_usd" if match[1] == "<" else "min_cost_usd", match[2]
     return (name, value) if is_filter(name) and name != "q" and value else None

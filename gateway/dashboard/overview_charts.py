@@ -65,7 +65,7 @@ def requests_chart(buckets: Sequence[Bucket], edges: list[int], period: Period, 
     panels = [Panel(140, 34, f"{top:g}", y)]
     errors = sum(sum(v or 0 for v in s.values) for s in series if s.panel == 1)
     if errors:
-        error_top, error_y = y_axis(stack_top(series, 1), count_label)
+        error_top, error_y = y_axis(stack_top(series, 1), count_label, most=2)
         panels.append(Panel(58, 34, f"{error_top:g}", error_y, title="Errors"))
     sentence = f"Requests per {period.width_label}: {plural(round(sum(volume)), 'call')}, {plural(round(errors), 'error')}."
     return chart("requests", sentence, edges, period.zone, series, panels, now_us=now_us)

@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-from zoneinfo import ZoneInfo
-
 from msgspec import structs
 
+from gateway.api.filters import parse_filter
 from gateway.control.sessions import Principal
 from gateway.dashboard.filters import Pairs
+from gateway.errors import CallError
 from gateway.store.base import SpanFilter
 
-_LISTS = ("model", "provider", "tenant", "environment", "config", "variant", "status", "kind")
-_LISTS += ("user", "session", "trace", "prompt", "key")
 
-
-def span_filter(pairs: Pairs, zone: ZoneInfo) -> SpanFilter:
-    lists = {name: tuple(value for key, value in pairs if key == name) for name in _LISTS}
-    tags: dict[str, list[str]] = {}
-    for name, value in pairs:
-        if name.startswith("tag."):
-            tags.setdefault(name[4:], []).append(value)
-    single = dict(pairs)
-    return SpanFilter(
-        **lists,  # type: ignore[arg-type]
-        stream={"true": True, "false": False}.get(single.get("stream", "")),
-        min_latency_us=_scaled(single.get("min_latency_ms"), 1000),
-        min_cost_nanousd=_scaled(single.get("min_cost_usd"), 10**9),
-        unpriced=single.get("unpriced") == "true",
-        q=single.get("q"),
-        tags=tuple((name, tuple(values)) for name, values in tags.items()),
-    )
-
-
-def _scaled(text: str | None, factor: int) -> int | None:
-    try:
-        return None if text is None else round(float(text) * factor)
-    except ValueError:
-        return None
+def span_filter(pairs: Pairs, *, now_us: int) -> tuple[SpanFilter, list[str]]:
+    """The filter, and what could not be read: a page drops it and says so, where the API refuses the call."""
+    problems: list[str] = []
+    while True:
+        try:
+            return parse_filter(pairs, now_us=now_us), problems
+        except CallError as exc:
+            problems.append(exc.message)
+            pairs = tuple(pair for pair in pairs if exc.param and pair[0] != exc.param)
 
 
 def bounded(which: SpanFilter, principal: Principal) -> SpanFilter:
@@ -48,3 +31,12 @@ def bounded(which: SpanFilter, principal: Principal) -> SpanFilter:
     if principal.role == "app" and principal.key_id is not None:
         which = structs.replace(which, key=(principal.key_id,))
     return which
+
+
+def may_see(principal: Principal, tenant: str | None, environment: str | None, key_id: str | None) -> bool:
+    """Whether one record is within `bounded`."""
+    return (
+        principal.tenant in (None, tenant)
+        and principal.environment in (None, environment)
+        and (principal.role != "app" or principal.key_id == key_id)
+    )

@@ -86,6 +86,8 @@ class View:
     now_us: int
     period: Period
     filters: Filters
+    problems: list[str] = field(default_factory=list)
+    """Filters of the URL that could not be read, in words."""
 
     @property
     def scope(self) -> Pairs:
@@ -95,7 +97,7 @@ class View:
 
     def which(self, *, period: bool = True) -> SpanFilter:
         """The filter of the URL, within what this person may see."""
-        found = span_filter(self.filters.pairs, self.period.zone)
+        found, self.problems = span_filter(self.filters.pairs, now_us=self.now_us)
         if period:
             found = structs.replace(found, from_us=self.period.from_us, to_us=self.period.to_us)
         return self.own(found)

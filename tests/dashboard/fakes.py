@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.api.matching import matches
 from gateway.control.sessions import Principal
 from gateway.core.health import JournalHealth, RecorderHealth
 from gateway.core.span import Attempt, Payload, Span, ToolCall
@@ -53,7 +54,7 @@ class FakeStore:
     def _matching(self, which: SpanFilter) -> list[Span]:
         if self.broken:
             raise StoreError(self.broken)
-        return [span for span in self.rows if matches(span, which)]
+        return [span for span in self.rows if matches(which, span)]
 
     async def spans(self, which: SpanFilter, *, limit: int, cursor: str | None = None, order: str = "newest") -> Page:
         rows = self._matching(which)
@@ -175,42 +176,6 @@ class FakeStore:
 
     async def health(self) -> StoreHealth:
         return StoreHealth(self.broken is None, 200, "in memory", None, len(self.rows))
-
-
-def matches(span: Span, which: SpanFilter) -> bool:
-    if not ((which.from_us or 0) <= span.started_at < (which.to_us or 2**62)):
-        return False
-    for name in ("provider", "tenant", "environment", "config", "variant", "kind", "user", "session", "prompt"):
-        if (wanted := getattr(which, name)) and getattr(span, name) not in wanted:
-            return False
-    if which.model and not {span.model, span.model_requested} & set(which.model):
-        return False
-    if which.key and span.key_id not in which.key:
-        return False
-    if which.status and not any(_has_status(span, wanted) for wanted in which.status):
-        return False
-    if which.stream is not None and span.stream != which.stream:
-        return False
-    if which.min_latency_us is not None and (span.latency_us or 0) < which.min_latency_us:
-        return False
-    if which.min_cost_nanousd is not None and (span.cost_nanousd or 0) < which.min_cost_nanousd:
-        return False
-    if which.unpriced and (span.cost_nanousd is not None or span.usage is None):
-        return False
-    if which.q and which.q.lower() not in f"{span.input_preview} {span.output_preview} {span.request_id}".lower():
-        return False
-    return all(span.tags.get(key) in values for key, values in which.tags)
-
-
-def _has_status(span: Span, wanted: str) -> bool:
-    code = span.status_code or 0
-    if wanted == "ok":
-        return span.error_type is None and code < 400
-    if wanted == "error":
-        return span.error_type not in (None, "cancelled")
-    if wanted.endswith("xx"):
-        return code // 100 == int(wanted[0])
-    return wanted in (str(code), span.error_type)
 
 
 def stats_of(rows: Sequence[Span]) -> Stats:

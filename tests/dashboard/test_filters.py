@@ -13,6 +13,7 @@ from gateway.dashboard.filters import FIELDS, Filters, from_query, read_search
         ("model:gpt-5", (("model", "gpt-5"),)),
         ("refund model:gpt-5 please", (("model", "gpt-5"), ("q", "refund please"))),
         ("cost:>0.01 latency:>2s", (("min_cost_usd", "0.01"), ("min_latency_ms", "2000"))),
+        ("cost:<$1 latency:<200", (("max_cost_usd", "1"), ("max_latency_ms", "200"))),
         ("latency:250ms latency:1.5m", (("min_latency_ms", "250"), ("min_latency_ms", "90000"))),
         ('tag.feature:"two words"', (("tag.feature", "two words"),)),
         ("status:error", (("status", "error"),)),

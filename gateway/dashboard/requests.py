@@ -1,0 +1,295 @@
+"""The list of requests: filters, paging by key, live, and one of them read beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from gateway.dashboard import urls
+from gateway.dashboard.charts import QUIET, Chart, Panel, Series, chart, count_label, texts, y_axis
+from gateway.dashboard.detail import Detail, load_detail
+from gateway.dashboard.filters import FIELDS, STATUSES, Field, Filters, Pairs, read_search
+from gateway.dashboard.format import count, day, duration, money_sum, plural, rate
+from gateway.dashboard.overview_charts import edges_of
+from gateway.dashboard.period import Period
+from gateway.dashboard.render import respond
+from gateway.dashboard.rows import COLUMNS, USUAL, Column, Row, rows_of
+from gateway.dashboard.view import Shell, View, make_shell, open_view
+from gateway.errors import StoreError
+from gateway.store.base import Bucket, SpanFilter, Stats, TagKey, TagValue
+from gateway.store.base import Page as SpanPage
+
+PAGE = 50
+COUNTED_TO = 10_000
+ORDERS = {"newest": "time", "oldest": "time", "slowest": "latency", "costliest": "cost"}
+KEPT = ("order", "cols")
+"""Parameters of the page that its own links keep; the cursor and the open row they do not."""
+
+
+@dataclass(frozen=True)
+class Head:
+    column: Column
+    href: str
+    sort: str
+    """`ascending`, `descending` or empty."""
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A way out of an empty list: take one filter away."""
+
+    label: str
+    href: str
+    calls: str
+
+
+@dataclass(frozen=True)
+class ColumnChoice:
+    column: Column
+    is_shown: bool
+    href: str
+
+
+@dataclass(frozen=True)
+class Requests:
+    template: ClassVar[str] = "requests.html"
+    shell: Shell
+    filters: Filters
+    problems: list[str] = field(default_factory=list)
+    fields: tuple[Field, ...] = FIELDS
+    statuses: tuple[tuple[str, str], ...] = STATUSES
+    tag_keys: list[TagKey] = field(default_factory=list)
+    trouble: str = ""
+    is_first_time: bool = False
+    base_url: str = ""
+    heading: str = ""
+    summary: str = ""
+    chart: Chart | None = None
+    heads: list[Head] = field(default_factory=list)
+    shown: tuple[str, ...] = USUAL
+    columns: list[ColumnChoice] = field(default_factory=list)
+    usual_columns: str = ""
+    time_head: Head | None = None
+    rows: list[Row] = field(default_factory=list)
+    newer: str = ""
+    older: str = ""
+    drops: list[Drop] = field(default_factory=list)
+    nothing: str = ""
+    wider: str = ""
+    live: str = ""
+    """Where new rows are announced; empty where the list is not the newest."""
+    exports: list[tuple[str, str]] = field(default_factory=list)
+    peek: Detail | None = None
+
+
+@dataclass(frozen=True)
+class FilterValues:
+    """The values of one field, for its menu."""
+
+    template: ClassVar[str] = "_filter_values.html"
+    name: str
+    filters: Filters
+    values: list[TagValue]
+    labels: Mapping[str, str]
+    prefix: str
+    find: str
+    is_searchable: bool
+
+
+async def requests(request: Request) -> Response:
+    view = open_view(request)
+    moved = _canonical(request, view)
+    if moved:
+        return RedirectResponse(moved, 303)
+    kept = tuple((name, request.query_params[name]) for name in KEPT if request.query_params.get(name))
+    view.filters = Filters(view.filters.pairs, (*view.filters.extra, *kept))
+    shell = await make_shell(view, "Requests", urls.REQUESTS)
+    try:
+        return respond(await _page(view, shell))
+    except StoreError as exc:
+        return respond(Requests(shell, view.filters, trouble=str(exc)), 503)
+
+
+def _canonical(request: Request, view: View) -> str:
+    """Where a search that names filters belongs: `q=model:gpt-5` is `model=gpt-5`. Empty if it is there already."""
+    found = read_search(view.filters.q)
+    if all(name == "q" for name, _ in found):
+        return ""
+    rest = [pair for pair in request.query_params.multi_items() if pair[0] not in ("q", "cursor", "peek")]
+    return urls.requests((*rest, *(pair for pair in found if pair not in rest)))
+
+
+async def _page(view: View, shell: Shell) -> Requests:
+    query = view.request.query_params
+    order = query.get("order", "newest")
+    order = order if order in ORDERS else "newest"
+    which, store = view.which(), view.state.store
+    try:
+        found = await store.spans(which, limit=PAGE, cursor=query.get("cursor"), order=order)
+    except ValueError as exc:
+        raise HTTPException(404, "This page of the list does not exist; the link is not one of ours.") from exc
+    if not found.items and not query.get("cursor"):
+        return await _empty(view, shell)
+    number, stats, buckets, tags = await asyncio.gather(
+        store.count(which, at_most=COUNTED_TO),
+        store.stats(which),
+        store.buckets(which, width_us=view.period.width_us, time_zone=view.period.zone.key),
+        store.tag_keys(),
+    )
+    shown = _shown(query.get("cols"))
+    peek = await load_detail(view, query["peek"], "conversation") if query.get("peek") else None
+    can_live = order == "newest" and view.period.is_sliding and not query.get("cursor")
+    many = "More than 10,000 requests" if number > COUNTED_TO else plural(number, "request")
+    return Requests(
+        shell=shell,
+        filters=view.filters,
+        problems=view.problems,
+        tag_keys=tags,
+        heading=many,
+        summary=_summary(stats),
+        chart=_chart(buckets, view.period, now_us=view.now_us),
+        heads=[_head(view, column, order) for column in COLUMNS if column.name in shown],
+        time_head=_head(view, Column("time", "Time", sort="oldest" if order == "newest" else "newest"), order),
+        shown=shown,
+        columns=[_column_choice(view, column, shown) for column in COLUMNS],
+        usual_columns=_with(view, "cols", ""),
+        rows=_rows(view, found, shown),
+        newer=_with(view, "cursor", found.prev_cursor or "") if found.prev_cursor else "",
+        older=_with(view, "cursor", found.next_cursor or "") if found.next_cursor else "",
+        live=urls.live(view.filters.pairs) if can_live else "",
+        exports=[(kind, urls.export((*view.filters.query(), *_ends(view.period), ("format", kind)))) for kind in FORMATS],
+        peek=peek,
+    )
+
+
+FORMATS = ("csv", "jsonl", "parquet")
+
+
+def _ends(period: Period) -> Pairs:
+    return tuple(period.query.items()) or (("period", period.key),)
+
+
+def _rows(view: View, found: SpanPage, shown: tuple[str, ...]) -> list[Row]:
+    keys = {key.key_id: key.name for key in view.state.keyring.keys()}
+    query = (*view.filters.query(), *view.period.query.items())
+    zone = view.period.zone
+    today = day(view.now_us, zone)
+    return rows_of(found.items, query=query, zone=zone, today=today, with_ms="tags" in shown, key_names=keys)
+
+
+def _summary(stats: Stats) -> str:
+    totals = stats.totals
+    parts = [f"{rate(totals.errors, totals.requests - totals.cancelled)} failed", str(money_sum(totals.cost_nanousd))]
+    if stats.latency.p95 is not None:
+        parts.append(f"p95 {duration(stats.latency.p95)}")
+    return " · ".join(parts)
+
+
+def _chart(buckets: list[Bucket], period: Period, *, now_us: int) -> Chart:
+    errors: list[float] = [b.totals.errors for b in buckets]
+    volume: list[float] = [b.totals.requests for b in buckets]
+    rest: list[float] = [total - failed for total, failed in zip(volume, errors, strict=True)]
+    series = [
+        Series("Failed", "var(--error-mark)", errors, texts(errors, count)),
+        Series("Succeeded", QUIET, rest, texts(rest, count)),
+        Series("Total", "transparent", [None] * len(buckets), texts(volume, count), draw=""),
+    ]
+    top, y = y_axis(max(volume, default=0), count_label, most=2)
+    sentence = (
+        f"Requests per {period.width_label}: {plural(round(sum(volume)), 'call')}, {round(sum(errors)):,} of them failed."
+    )
+    panel = Panel(52, 34, f"{top:g}", y)
+    return chart("volume", sentence, edges_of(buckets, period), period.zone, series, [panel], now_us=now_us)
+
+
+def _shown(text: str | None) -> tuple[str, ...]:
+    names = tuple(column.name for column in COLUMNS)
+    chosen = tuple(name for name in names if name in (text or "").split(","))
+    return chosen or USUAL
+
+
+def _with(view: View, name: str, value: str) -> str:
+    """The list's own URL with one parameter set; empty takes it away. Another order or other columns start at the top."""
+    kept = [pair for pair in (*view.filters.query(), *view.filters.extra) if pair[0] != name]
+    return urls.requests((*kept, (name, value)))
+
+
+def _head(view: View, column: Column, order: str) -> Head:
+    sort = ""
+    if ORDERS[order] == column.name:
+        sort = "ascending" if order == "oldest" else "descending"
+    asked = "" if column.sort in ("newest", order) else column.sort
+    return Head(column, _with(view, "order", asked) if column.sort else "", sort)
+
+
+def _column_choice(view: View, column: Column, shown: tuple[str, ...]) -> ColumnChoice:
+    is_shown = column.name in shown
+    names = [name for name in shown if name != column.name] if is_shown else [*shown, column.name]
+    return ColumnChoice(column, is_shown, _with(view, "cols", ",".join(names)))
+
+
+async def _empty(view: View, shell: Shell) -> Requests:
+    """Nothing was found: because nothing ever was recorded, or because of which filter."""
+    store = view.state.store
+    if not (await store.spans(view.own(SpanFilter()), limit=1)).items:
+        base = f"{view.request.url.scheme}://{view.request.url.netloc}"
+        return Requests(shell, view.filters, is_first_time=True, base_url=base, problems=view.problems)
+    drops = []
+    for chip in [*view.filters.chips[:6], *([None] if view.filters.q else [])]:
+        name = chip.name if chip else "q"
+        other = View(view.request, view.state, view.principal, view.now_us, view.period, view.filters)
+        other.filters = Filters(view.filters.query(without=(name,)), view.filters.extra)
+        number = await store.count(other.which(), at_most=COUNTED_TO)
+        if number:
+            words = f"{chip.label} {chip.op} {chip.value}" if chip else f"“{view.filters.q}”"
+            calls = "10,000+" if number > COUNTED_TO else f"{number:,}"
+            drops.append(Drop(words, view.filters.url(without=(name,)), calls))
+    conditions = [f"{c.label.lower()} {c.op} {c.value}" for c in view.filters.chips]
+    conditions += [f"“{view.filters.q}” in the text"] if view.filters.q else []
+    nothing = f"{view.period.label}: no call" + (f" where {' and '.join(conditions)}" if conditions else "") + "."
+    longer = [pair for pair in (*view.filters.query(), *view.filters.extra) if pair[0] not in ("period", "from", "to")]
+    wider = "" if view.period.key == "30d" else urls.requests((*longer, ("period", "30d")))
+    tags = await store.tag_keys()
+    return Requests(
+        shell, view.filters, drops=drops, nothing=nothing, wider=wider, tag_keys=tags, problems=view.problems
+    )
+
+
+async def peek(request: Request) -> Response:
+    """One request, to be read beside the list."""
+    view = open_view(request)
+    detail = await load_detail(view, request.path_params["request_id"], request.query_params.get("tab", "conversation"))
+    if detail is None:
+        raise HTTPException(404, "This request is not in the log (any more).")
+    return respond(Peek(detail))
+
+
+@dataclass(frozen=True)
+class Peek:
+    template: ClassVar[str] = "_peek.html"
+    peek: Detail
+
+
+async def filter_values(request: Request) -> Response:
+    """A menu's values from the store's dictionaries, never from the rows."""
+    view = open_view(request)
+    name, prefix = request.query_params.get("field", ""), request.query_params.get("prefix", "")
+    kept = tuple((key, request.query_params[key]) for key in KEPT if request.query_params.get(key))
+    filters = Filters(view.filters.pairs, (*view.filters.extra, *kept))
+    store = view.state.store
+    if name.startswith("tag."):
+        values = await store.tag_values(name.removeprefix("tag."), prefix=prefix, limit=50)
+    elif any(each.name == name and each.listed for each in FIELDS):
+        values = await store.field_values(name, prefix=prefix, limit=50)
+    else:
+        raise HTTPException(404)
+    labels = {key.key_id: key.name for key in view.state.keyring.keys()} if name == "key" else {}
+    find = urls.filter_menu((*filters.pairs, *filters.extra, ("field", name)))
+    searchable = bool(prefix) or len(values) > 12
+    return respond(FilterValues(name, filters, values, labels, prefix, find, searchable))
