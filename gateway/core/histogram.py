@@ -24,11 +24,18 @@ def bucket_of(value_us: int) -> int:
     return min(_LAST, int(log(value_us) * _PER_LOG)) if value_us > 1 else 0
 
 
-def lanes_of(values_us: Iterable[int]) -> int:
-    lanes = 0
-    for bucket, count in Counter(map(bucket_of, values_us)).items():
-        lanes += count << (_LANE * bucket)
-    return lanes
+def encode_buckets(buckets: Iterable[int]) -> bytes | None:
+    """`encode` of the histogram with one value in each of the buckets; a bucket may come again."""
+    counted = Counter(buckets)
+    if not counted:
+        return None
+    first = min(counted)
+    if max(counted.values()) > 255:
+        return encode(sum(count << (_LANE * bucket) for bucket, count in counted.items()))
+    packed = bytearray(max(counted) - first + 1)
+    for bucket, count in counted.items():
+        packed[bucket - first] = count
+    return first.to_bytes(2, "little") + b"\x01" + packed
 
 
 def encode(lanes: int) -> bytes | None:

@@ -67,6 +67,14 @@ def in_words(path: Path) -> Iterator[None]:
         raise StoreError(f"{path.name}: {advice} ({name or type(exc).__name__})") from exc
 
 
+async def _connect(uri: str) -> aiosqlite.Connection:
+    connecting = aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=BUSY_S, factory=Sqlite)
+    # A process that fails must end, and be started again, rather than wait for ever for a thread nobody will stop.
+    # aiosqlite has no public way to say so.
+    connecting._thread.daemon = True
+    return await connecting
+
+
 class Reader:
     """A read-only connection, and until when its query may run."""
 
@@ -135,7 +143,7 @@ class Database:
             await self._close_writer()
         if self._identity() is None:
             await self.open()
-        db = await aiosqlite.connect(self.path, isolation_level=None, timeout=BUSY_S, factory=Sqlite)
+        db = await _connect(self.path.absolute().as_uri())
         self._writer, self._writer_identity = db, self._identity() or (0, 0)
         await db.executescript(WRITER_PRAGMAS)
         return db
@@ -173,7 +181,7 @@ class Database:
         if identity is None:
             await self.open()
         uri = f"{self.path.absolute().as_uri()}?mode=ro"
-        db = await aiosqlite.connect(uri, uri=True, isolation_level=None, timeout=BUSY_S, factory=Sqlite)
+        db = await _connect(uri)
         reader = Reader(db, self._identity() or (0, 0))
         await db.executescript(READER_PRAGMAS)
         await db.set_progress_handler(reader.overdue, 20_000)

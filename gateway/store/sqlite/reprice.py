@@ -11,7 +11,7 @@ from gateway.store.base import Repricing
 from gateway.store.sqlite.connection import Database
 from gateway.store.sqlite.rollups import SeriesBook, add_cells
 from gateway.store.sqlite.rows import SPAN_COLUMNS, is_unpriced, span_of
-from gateway.store.sqlite.series import Cells, measure, series_of
+from gateway.store.sqlite.series import Cells, difference, measure, series_of
 
 PRICED_SPANS = f"""
 SELECT {SPAN_COLUMNS} FROM spans s JOIN span_details d ON d.span = s.id
@@ -51,6 +51,4 @@ class Repricer:
 
 def _add_difference(cells: Cells, old: Span, new: Span) -> None:
     """Neither the series nor the count of calls of a span depend on its price."""
-    series = list(series_of(old))
-    cells.add(old, measure(old, -1), series)
-    cells.add(new, (*measure(new)[:-3], None, None, None), series)
+    cells.add(old.started_at, difference(measure(new), measure(old)), series_of(old))

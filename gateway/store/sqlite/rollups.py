@@ -113,6 +113,5 @@ def _scope_row(scope: str) -> dict[str, Any]:
 
 
 async def add_cells(db: aiosqlite.Connection, cells: Cells, book: SeriesBook) -> None:
-    for statement, folded in ((ADD_HOURLY, cells.hourly()), (ADD_DAILY, cells.daily())):
-        rows = [(book.id_of(series), start, *cell) for series, start, cell in folded if book.rolls_up(series)]
-        await db.executemany(statement, rows)
+    for statement, places in zip((ADD_HOURLY, ADD_DAILY), cells.folded(book.rolls_up), strict=True):
+        await db.executemany(statement, [(book.id_of(series), start, *cell) for series, start, cell in places])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -127,21 +127,25 @@ def series_of(span: Span) -> Iterator[Series]:
 
 
 Measure = tuple[Any, ...]
-"""COUNTERS, then the DURATIONS (None where there is none): what one span adds."""
+"""What one span adds: COUNTERS, then for each of the DURATIONS the value, then for each its bucket; None where there
+is none. Bucketed once, for it counts in a dozen series."""
+
+_COUNTERS = len(COUNTERS)
+_NO_DURATIONS = (None,) * (2 * len(DURATIONS))
 
 
-def measure(span: Span, sign: int = 1) -> Measure:
-    """`sign` -1 takes the span's counters out again (durations stay: they never change)."""
+def measure(span: Span) -> Measure:
     usage = span.usage
     outcome = outcome_of(span)
     generated = usage.output_tokens if usage is not None else None
     timed = bool(span.stream and generated and span.latency_us is not None and span.ttft_us is not None)
-    counters = (
+    durations = (span.latency_us, span.ttft_us, span.overhead_us)
+    return (
         1,
-        outcome == FAILED,
-        outcome == CANCELLED,
-        span.error_type == "interrupted",
-        is_unpriced(span, span.cost_nanousd),
+        int(outcome == FAILED),
+        int(outcome == CANCELLED),
+        int(span.error_type == "interrupted"),
+        int(is_unpriced(span, span.cost_nanousd)),
         span.cost_nanousd or 0,
         span.input_cost_nanousd or 0,
         span.output_cost_nanousd or 0,
@@ -152,28 +156,32 @@ def measure(span: Span, sign: int = 1) -> Measure:
         (usage.cache_write_tokens or 0) if usage else 0,
         (usage.reasoning_tokens or 0) if usage else 0,
         max(0, (span.latency_us or 0) - (span.ttft_us or 0)) if timed else 0,
-        generated if timed else 0,
+        (generated or 0) if timed else 0,
+        *durations,
+        *(None if value is None else histogram.bucket_of(value) for value in durations),
     )
-    if sign < 0:
-        return (*(-int(count or 0) for count in counters), None, None, None)
-    return (*counters, span.latency_us, span.ttft_us, span.overhead_us)
+
+
+def difference(new: Measure, old: Measure) -> Measure:
+    """What to add where `old` was counted, so that it is as if `new` had been; of equal durations."""
+    return (*(a - b for a, b in zip(new[:_COUNTERS], old[:_COUNTERS], strict=True)), *_NO_DURATIONS)
 
 
 Cell = tuple[Any, ...]
 """COUNTERS, then sum, min, max and histogram of each of the DURATIONS: a row of a rollup without its key."""
 
 
-def fold(measures: Iterable[Measure]) -> Cell:
+def fold(measures: list[Measure]) -> Cell:
     columns = list(zip(*measures, strict=True))
-    cell: list[Any] = [sum(column) for column in columns[: len(COUNTERS)]]
-    for column in columns[len(COUNTERS) :]:
-        values = [value for value in column if value is not None]
-        cell += (
-            sum(values),
-            min(values, default=None),
-            max(values, default=None),
-            histogram.encode(histogram.lanes_of(values)),
-        )
+    cell: list[Any] = [sum(column) for column in columns[:_COUNTERS]]
+    values, buckets = columns[_COUNTERS : _COUNTERS + 3], columns[_COUNTERS + 3 :]
+    for column, placed in zip(values, buckets, strict=True):
+        known = [value for value in column if value is not None]
+        if known:
+            blob = histogram.encode_buckets(bucket for bucket in placed if bucket is not None)
+            cell += (sum(known), min(known), max(known), blob)
+        else:
+            cell += (0, None, None, None)
     return tuple(cell)
 
 
@@ -183,8 +191,8 @@ class Cells:
     def __init__(self) -> None:
         self._measures: dict[Series, dict[int, list[Measure]]] = {}
 
-    def add(self, span: Span, measured: Measure, series: Iterable[Series]) -> None:
-        hour = span.started_at // HOUR * HOUR
+    def add(self, started_at: int, measured: Measure, series: Iterable[Series]) -> None:
+        hour = started_at // HOUR * HOUR
         for one in series:
             self._measures.setdefault(one, {}).setdefault(hour, []).append(measured)
 
@@ -194,15 +202,23 @@ class Cells:
             for series, hours in self._measures.items()
         }
 
-    def hourly(self) -> Iterator[tuple[Series, int, Cell]]:
+    def folded(self, counted: Callable[[Series], bool]) -> tuple[list[Place], list[Place]]:
+        """By hour and by day, the series that are `counted`. Most batches lie within one hour: folded once then."""
+        hourly: list[Place] = []
+        daily: list[Place] = []
         for series, hours in self._measures.items():
-            for hour, measures in hours.items():
-                yield series, hour, fold(measures)
+            if not counted(series):
+                continue
+            days: dict[int, list[int]] = {}
+            for hour in hours:
+                days.setdefault(hour // DAY * DAY, []).append(hour)
+            for day, within in days.items():
+                cells = [fold(hours[hour]) for hour in within]
+                hourly += [(series, hour, cell) for hour, cell in zip(within, cells, strict=True)]
+                whole = cells[0] if len(cells) == 1 else fold([each for hour in within for each in hours[hour]])
+                daily.append((series, day, whole))
+        return hourly, daily
 
-    def daily(self) -> Iterator[tuple[Series, int, Cell]]:
-        for series, hours in self._measures.items():
-            days: dict[int, list[Measure]] = {}
-            for hour, measures in hours.items():
-                days.setdefault(hour // DAY * DAY, []).extend(measures)
-            for day, measures in days.items():
-                yield series, day, fold(measures)
+
+Place = tuple[Series, int, Cell]
+"""A cell, and the series and the start of the period it belongs to."""

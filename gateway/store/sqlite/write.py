@@ -120,7 +120,7 @@ class Writer:
         tagged: list[tuple[Series, int, int]] = []
         for number, one in stored:
             span = one.write.span
-            cells.add(span, measure(span), series_of(span))
+            cells.add(span.started_at, measure(span), series_of(span))
             tagged += ((Series(TAG + key, value), span.started_at, number) for key, value in span.tags.items())
         await self.book.enter(db, cells.calls())
         rows = sorted((self.book.id_of(series), started_at, number) for series, started_at, number in tagged)
