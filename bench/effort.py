@@ -16,7 +16,7 @@ class Effort:
     throughput_s: int = 3
 
     latency_rounds: int = 3
-    latency_s: int = 3
+    latency_s: int = 2
     open_loop_rate: int = 2000
     open_loop_rounds: int = 2
     open_loop_s: float = 4
@@ -32,7 +32,7 @@ class Effort:
 
     startups: int = 5
 
-    memory_calls: int = 200_000
+    memory_calls: int = 100_000
     memory_steps: int = 4
     memory_backlog_mb: int = 512
 

@@ -9,7 +9,7 @@ from statistics import median
 from bench import generators, wrk
 from bench.effort import Effort
 from bench.lab import NAMES, Lab
-from bench.report import Claim, Section, Table, rounds_of, spread
+from bench.report import Claim, Section, Table, rounds_of, spread, unsteady
 from bench.target import Target
 
 MANY_CONNECTIONS = 64
@@ -103,6 +103,7 @@ def run(lab: Lab, effort: Effort) -> Section:
         claims=[
             Claim("added p50 at one connection, beyond nginx's", beyond_us, MOST_ADDED_BEYOND_NGINX_US, "µs"),
         ],
+        disturbed=unsteady(one["nginx"].p50),
         notes=[
             f"At {MANY_CONNECTIONS} connections every server is saturated: its latency there is its queue.",
             f"The generator of the fixed rate sent at most {late_us:,.0f} µs late (p99); that is in all three rows.",

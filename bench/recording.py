@@ -17,7 +17,7 @@ from bench import generators, openloop, proc
 from bench.effort import Effort
 from bench.lab import Lab
 from bench.report import Claim, Section, Table, number
-from bench.servers import BenchError, wait_for
+from bench.servers import BenchError, TimedOutError, wait_for
 from bench.target import Callgate
 from bench.templates import cost_nanousd
 
@@ -145,7 +145,7 @@ def drain(gateway: Callgate, due: int, within_s: float) -> float | None:
     began = time.monotonic()
     try:
         wait_for(lambda: rows(gateway.database) >= due and backlog_bytes(gateway) == 0, "the backlog", within_s)
-    except BenchError:
+    except TimedOutError:
         return None
     return time.monotonic() - began
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+UNSTEADY_SHARE = 0.15
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -37,12 +39,19 @@ class Section:
     tables: list[Table] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    disturbed: bool = False
+    """Something else was using the machine meanwhile: not to be quoted."""
 
 
 def spread(values: Sequence[float], digits: int = 0) -> str:
     """Median and range of several rounds, e.g. `35,210 (34,800–35,900)`."""
     middle, low, high = (f"{value:,.{digits}f}" for value in (median(values), min(values), max(values)))
     return middle if len(values) == 1 else f"{middle} ({low}–{high})"
+
+
+def unsteady(values: Sequence[float]) -> bool:
+    """Whether rounds of the same thing differ by so much that they did not have the machine to themselves."""
+    return max(values) - min(values) > UNSTEADY_SHARE * median(values)
 
 
 def rounds_of(count: int, seconds: float) -> str:
@@ -61,8 +70,9 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def render(facts: Mapping[str, str], sections: Sequence[Section], busy: Mapping[int, float], quiet: bool) -> str:
+    quiet = quiet and not any(section.disturbed for section in sections)
     lines = ["# Benchmark results", "", *_preamble(quiet), ""]
-    lines += _table(Table(("", ""), [*facts.items(), ("busy before the run", _busy(busy))]))
+    lines += _table(Table(("", ""), [*facts.items(), ("busy before", _busy(busy))]))
     lines += ["", "## Targets", ""]
     claims = [claim for section in sections for claim in section.claims]
     lines += _table(Table(("what", "measured", "target", ""), [_claim_row(claim) for claim in claims]))
@@ -80,7 +90,7 @@ def _preamble(quiet: bool) -> list[str]:
         "are on core 1. Everything is on: keys, tags, usage, cost, journal, recorder, bodies. Absolute figures are the "
         "machine's; the claims are ratios and differences between servers measured in turn in this one run."
     )
-    warning = "**The machine was not quiet when the run began: these figures are not to be quoted.**"
+    warning = "**Something else was using the machine before or during the run: not to be quoted.**"
     return [text] if quiet else [text, "", warning]
 
 

@@ -20,11 +20,15 @@ class BenchError(Exception):
     """The bench itself cannot go on; the message says what to do."""
 
 
+class TimedOutError(BenchError):
+    """What was waited for did not come."""
+
+
 def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = START_TIMEOUT_S) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
-            raise BenchError(f"waited {timeout_s:g} s in vain for {what}")
+            raise TimedOutError(f"waited {timeout_s:g} s in vain for {what}")
         time.sleep(0.01)
 
 
@@ -81,8 +85,8 @@ class Server:
 
         try:
             wait_for(running_and_ready, f"{self.name} to {what}", timeout_s)
-        except BenchError as exc:
-            raise BenchError(f"{exc}\n{self.tail()}") from None
+        except TimedOutError as exc:
+            raise TimedOutError(f"{exc}\n{self.tail()}") from None
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-2000:]

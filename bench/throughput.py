@@ -8,7 +8,7 @@ from statistics import median
 from bench import wrk
 from bench.effort import Effort
 from bench.lab import NAMES, Lab
-from bench.report import Claim, Section, Table, number, rounds_of, spread
+from bench.report import Claim, Section, Table, number, rounds_of, spread, unsteady
 from bench.target import Target
 
 CONNECTIONS = 64
@@ -81,4 +81,5 @@ def run(lab: Lab, effort: Effort) -> Section:
             f"Processor time a call is {number(cpu)} × nginx's. Where nginx does not fill its core, the load generator "
             "and the upstream on the other core are what limits it, and this ratio is the one to look at.",
         ],
+        disturbed=unsteady(measured["nginx"].rates),
     )
