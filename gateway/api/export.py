@@ -11,7 +11,7 @@ import contextlib
 import csv
 import io
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
 
 import msgspec
@@ -83,9 +83,7 @@ async def _lines(store: SpanReader, which: SpanFilter, form: Format) -> AsyncIte
 
 
 async def _parquet(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway.api.parquet", stdin=PIPE, stdout=PIPE, stderr=DEVNULL
-    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "gateway.api.parquet", stdin=PIPE, stdout=PIPE)
     feeder = asyncio.create_task(_feed(process, lines))
     try:
         assert process.stdout is not None
@@ -103,13 +101,18 @@ async def _parquet(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def _feed(process: Process, lines: AsyncIterator[bytes]) -> None:
-    """Closes standard input only when all is written: the writer takes its end for the end of the data."""
+    """Closes standard input only when all is written: the writer takes its end for the end of the data.
+
+    A writer that died says so by its exit code, not by the pipe it broke.
+    """
     assert process.stdin is not None
     try:
         async with _closing(lines):
             async for chunk in lines:
                 process.stdin.write(chunk)
                 await process.stdin.drain()
+    except (BrokenPipeError, ConnectionResetError):
+        return
     except BaseException:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

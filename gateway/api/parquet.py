@@ -56,7 +56,7 @@ PARSED_AS: dict[str, Any] = {
     "tags": dict[str, str],
     "attempts": list[Attempt],
     "tool_calls": list[dict[str, str | None]] | None,
-    "usage_raw": msgspec.Raw | None,
+    "usage_raw": msgspec.Raw,
 }
 
 
@@ -99,7 +99,7 @@ def write(lines: BinaryIO, out: BinaryIO) -> None:
 def _value(value: Any) -> Any:
     match value:
         case msgspec.Raw():
-            return bytes(value).decode()
+            return None if bytes(value) == b"null" else bytes(value).decode()
         case dict():
             return list(value.items())
         case [Attempt(), *_]:
