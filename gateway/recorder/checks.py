@@ -35,6 +35,7 @@ PLACEHOLDER = re.compile(
     rb"secret|password|passwd|token|changeme|bytes|varchar.*|os\.|process\.|self\.|env\.|settings\.|config\..*|\[redacted.*"
 )
 VERSION_BEFORE = re.compile(rb"(?i)(?:\bv|ver\.?|version|release|section|chapter|build|[A-Za-z]/)[\s\"':=]*$")
+URL_BEFORE = re.compile(rb"://[^\s/@\"'<>]*:$")
 CARD_GROUPS = {(4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4)}
 DIGITS = re.compile(rb"\d+")
 
@@ -65,9 +66,11 @@ def is_basic_credentials(text: bytes, start: int, end: int) -> bool:
 
 
 def email_address(text: bytes, start: int, end: int) -> bool:
-    """Not a file for dense screens (`icon@2x.png`), a remote (`git@github.com:…`) or a Java object's name."""
+    """Not a file for dense screens (`icon@2x.png`), a remote (`git@github.com:…`), or the password of a URL."""
     local, _, domain = text[start:end].partition(b"@")
-    return not re.match(rb"\dx\.", domain) and local != b"git" and local.strip(b".-_%+") != b""
+    if re.match(rb"\dx\.", domain) or local == b"git" or not local.strip(b".-_+"):
+        return False
+    return URL_BEFORE.search(text, max(0, start - 200), start) is None
 
 
 def card_number(text: bytes, start: int, end: int) -> bool:
@@ -111,7 +114,7 @@ def social_security_number(text: bytes, start: int, end: int) -> bool:
     area, group, serial = text[start:end].split(b"-")
     if area in (b"000", b"666") or area >= b"900" or group == b"00" or serial == b"0000":
         return False
-    return text[end : end + 1] not in (b"-", b".")
+    return not (text[end : end + 1] in (b"-", b".") and text[end + 1 : end + 2].isdigit())
 
 
 def phone_number(text: bytes, start: int, end: int) -> bool:
@@ -120,7 +123,7 @@ def phone_number(text: bytes, start: int, end: int) -> bool:
     if text[end : end + 1] in (b"-", b".", b":") and text[end + 1 : end + 2].isdigit():
         return False
     if text[start : start + 1] != b"+":
-        return digits == 10
+        return digits in (10, 11)
     return 9 - (digits < end - start - 1) <= digits <= 15
 
 

@@ -6,12 +6,13 @@ import re
 
 import msgspec
 
-_TOKEN = re.compile(
-    rb"(?P<line>\n)"
-    rb'|"(?:index|output_index|content_index|summary_index)"\s*:\s*(?P<index>\d+)'
-    rb'|"(?P<field>content|text|delta|arguments|reasoning|reasoning_content|thinking|partial_json|refusal|transcript'
-    rb'|input|summary)"\s*:\s*"(?P<value>[^"]*)"'
+_FIELDS = (
+    rb'"(content|text|delta|arguments|reasoning|reasoning_content|thinking|partial_json|refusal|transcript|input|summary)"'
+    rb'\s*:\s*"([^"]*)"'
 )
+_FIELD = re.compile(_FIELDS)
+_TOKEN = re.compile(rb'(\n)|"(?:index|output_index|content_index|summary_index)"\s*:\s*(\d+)|' + _FIELDS)
+_SEVERAL_CHOICES = re.compile(rb'"index"\s*:\s*[1-9]')
 
 
 class Piece(msgspec.Struct, frozen=True, gc=False):
@@ -21,25 +22,31 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
     end: int
 
 
+def texts(view: bytes) -> list[bytes]:
+    """The texts of a stream, roughly: quick to get, to see whether there is anything in them. Choices that come
+    interleaved are not told apart, so for these the answer is exact."""
+    if _SEVERAL_CHOICES.search(view) and b'"choices"' in view:
+        return [b"".join([view[piece.start : piece.end] for piece in pieces]) for pieces in texts_in_pieces(view)]
+    fields: dict[bytes, list[bytes]] = {}
+    for field, value in _FIELD.findall(view):
+        fields.setdefault(field, []).append(value)
+    return [b"".join(values) for values in fields.values() if len(values) > 1]
+
+
 def texts_in_pieces(view: bytes) -> list[list[Piece]]:
     """The texts of a stream that come in two pieces or more: strings under the same field of events with the same
     indexes (choice, part, tool call). `view` is the stream with its escapes blanked, so that quotes end strings."""
-    texts: dict[tuple[bytes, ...], list[Piece]] = {}
+    found: dict[tuple[bytes, ...], list[Piece]] = {}
     indexes: list[bytes] = []
     fields: list[tuple[bytes, Piece]] = []
-    for token in _TOKEN.finditer(view):
-        if token["index"] is not None:
-            indexes.append(token["index"])
-        elif token["field"] is not None:
-            fields.append((token["field"], Piece(*token.span("value"))))
-        elif fields or indexes:
-            _file(texts, fields, indexes)
+    for token in _TOKEN.finditer(view + b"\n"):
+        if token[2] is not None:
+            indexes.append(token[2])
+        elif token[3] is not None:
+            fields.append((token[3], Piece(*token.span(4))))
+        else:
+            for field, piece in fields:
+                if piece.start < piece.end:
+                    found.setdefault((field, *indexes), []).append(piece)
             indexes, fields = [], []
-    _file(texts, fields, indexes)
-    return [pieces for pieces in texts.values() if len(pieces) > 1]
-
-
-def _file(texts: dict[tuple[bytes, ...], list[Piece]], fields: list[tuple[bytes, Piece]], indexes: list[bytes]) -> None:
-    for field, piece in fields:
-        if piece.start < piece.end:
-            texts.setdefault((field, *indexes), []).append(piece)
+    return [pieces for pieces in found.values() if len(pieces) > 1]

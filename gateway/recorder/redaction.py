@@ -15,7 +15,7 @@ import msgspec
 import re2
 
 from gateway.errors import ConfigError
-from gateway.recorder.pieces import Piece, texts_in_pieces
+from gateway.recorder.pieces import Piece, texts, texts_in_pieces
 from gateway.recorder.rules import RULES, Rule
 from gateway.recorder.view import between_escapes, plain_ascii, without_escapes
 from gateway.settings import Redaction
@@ -103,9 +103,9 @@ class Redactor:
         plain = plain_ascii(body)
         view = without_escapes(plain)
         found = self._find(view)
-        for pieces in texts_in_pieces(view):
+        for pieces in texts_in_pieces(view) if any(map(self._set.Match, texts(view))) else ():
             whole = b"".join(view[piece.start : piece.end] for piece in pieces)
-            found = _merged([*found, *_spread(self._find(whole), pieces)])
+            found = _merged([*_spread(self._find(whole), pieces), *found])
         return self._replace(plain, view, found, counts) if found else body
 
     def text(self, text: str, counts: Counter[str]) -> str:
@@ -160,7 +160,7 @@ class Redactor:
 
 
 def _locate(located: _Located, view: bytes) -> list[Found]:
-    """Every occurrence of one rule that passes its check; after one that does not, the search goes on inside it."""
+    """Every occurrence of one rule that passes its check."""
     found: list[Found] = []
     rule, at = located.rule, 0
     while (match := located.finder.search(view, at)) is not None:
@@ -171,9 +171,9 @@ def _locate(located: _Located, view: bytes) -> list[Found]:
                 break
         if rule.check is None or rule.check(view, start, end):
             found.append(Found(start, end, rule.kind))
-            at = max(end, match.start() + 1)
+            at = end
         else:
-            at = max(start, match.start() + 1)
+            at = start + 1 if rule.searches_inside else end
     return found
 
 

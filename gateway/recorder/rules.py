@@ -32,6 +32,8 @@ class Rule(msgspec.Struct, frozen=True):
     """The name in `[redacted:…]`, in the counts, and in `log.redaction.skip`."""
     pattern: bytes
     check: Check | None = None
+    searches_inside: bool = False
+    """Whether a candidate that fails its check may hold another: `1234 4111 1111 1111 1111` is no card, its end is."""
 
 
 _SECRET_NAME = (
@@ -58,9 +60,9 @@ RULES: tuple[Rule, ...] = (
         rb"\b(?:AIza[A-Za-z0-9_-]{35}|AQ\.[A-Za-z0-9_-]{30,}|GOCSPX-[A-Za-z0-9_-]{20,}|ya29\.[A-Za-z0-9_-]{20,})",
     ),
     Rule("aws_key", rb"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b"),
-    Rule("aws_secret", rb"(?i)\bsecret_?access_?key[\"'\s:=>]{1,8}([A-Za-z0-9/+]{40})\b"),
+    Rule("aws_secret", rb"(?i)(?:\b|_)secret_?access_?key[\"'\s:=>]{1,8}([A-Za-z0-9/+]{40})\b"),
     Rule("github_token", rb"\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{22,})"),
-    Rule("gitlab_token", rb"\bgl(?:pat|dt|rt|cbt|ptt|oas|soat|agent|ft|imt)-[A-Za-z0-9_.-]{20,}"),
+    Rule("gitlab_token", rb"\bgl(?:pat|dt|rt|cbt|ptt|oas|soat|agent|ft|imt)-[A-Za-z0-9_-]{20,}(?:\.[a-z0-9]+)*"),
     Rule("slack_token", rb"\b(?:xox[abceoprs]-[A-Za-z0-9-]{10,}|xapp-\d-[A-Za-z0-9-]{10,})"),
     Rule("slack_webhook", rb"\bhooks\.slack\.com/(?:services|workflows)/([A-Za-z0-9/_-]{20,})"),
     Rule("stripe_key", rb"\b(?:[srp]k_(?:live|test)_[A-Za-z0-9]{16,}|whsec_[A-Za-z0-9+/=]{24,})"),
@@ -91,14 +93,15 @@ RULES: tuple[Rule, ...] = (
         rb"(?:[A-Za-z0-9._%+-]|[\xc3-\xc9][\x80-\xbf])+@(?:[A-Za-z0-9\x80-\xff-]+\.)+[A-Za-z]{2,}\b",
         email_address,
     ),
-    Rule("iban", rb"\b([A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?)\b", iban),
-    Rule("card", rb"(?:^|[^\w.+-])([2-6](?:[ -]?\d){12,18})\b", card_number),
+    Rule("iban", rb"\b([A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?)\b", iban, searches_inside=True),
+    Rule("card", rb"(?:^|[^\w.+-])([2-6](?:[ -]?\d){12,18})\b", card_number, searches_inside=True),
     Rule("ssn", rb"(?:^|[^\w.+-])(\d{3}-\d{2}-\d{4})\b", social_security_number),
     Rule(
         "phone",
-        rb"(?:^|[^\w+=/])(\+[1-9](?:[ ()./-]{0,3}\d){7,14}"
-        rb"|\(?[2-9]\d{2}\)?(?: |-|\) )[2-9]\d{2}[ -]\d{4})\b",
+        rb"(?:^|[^\w+])(\+[1-9](?:[ ()./-]{0,3}\d){7,14}"
+        rb"|(?:1[ -])?(?:\([2-9]\d{2}\)[ -]?|[2-9]\d{2}[ -])[2-9]\d{2}[ -]\d{4})\b",
         phone_number,
+        searches_inside=True,
     ),
     Rule(
         "ip",

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import re
 
-_LATIN = b"\xc3\x80"  # a letter, as UTF-8: may be part of an address
-_OTHER = b"\xe4\xb8\x80"  # a character that is no part of anything
-_ASCII_ESCAPE = re.compile(rb"\\+u00([2-7][0-9a-fA-F])")
-_CONTROL_ESCAPE = re.compile(rb"\\u00[01][0-9a-fA-F]")
-_LATIN_ESCAPE = re.compile(rb"\\u0(?:0[c-fC-F]|1[0-9a-fA-F])[0-9a-fA-F]")
-_OTHER_ESCAPE = re.compile(rb"\\u(?!00[2-7])[0-9a-fA-F]{4}")
+_ASCII_LATIN_ESCAPE = re.compile(rb"\\u0(?:0[c-fC-F]|1[0-9a-fA-F]|2[0-4])[0-9a-fA-F]")
+_OTHER_ESCAPE = re.compile(rb"\\u[0-9a-fA-F]{4}")
+_NESTED_ESCAPES = ((b"\\\\\\\\u", b"%%%\\u"), (b"\\\\u", b"%\\u"))
 _TEXT_ESCAPES = (
     (b"\\\\n", b"   "),  # nested JSON: an escaped escape
     (b"\\\\t", b"   "),
@@ -45,9 +42,10 @@ def without_escapes(body: bytes) -> bytes:
         return body
     view = body
     if b"\\u" in view:
-        view = _CONTROL_ESCAPE.sub(b" " * 6, view)
-        view = _LATIN_ESCAPE.sub(_LATIN * 3, view)
-        view = _OTHER_ESCAPE.sub(_OTHER * 2, view)
+        for escape, blank in _NESTED_ESCAPES:
+            view = view.replace(escape, blank)
+        view = _LATIN_ESCAPE.sub(b"%%%%%%", view)  # like ü, an address may hold a %, and it ends no word
+        view = _OTHER_ESCAPE.sub(b"      ", view)
     for escape, blank in _TEXT_ESCAPES:
         view = view.replace(escape, blank)
     return view

@@ -1,4 +1,4 @@
-"""Whatever is done to the bytes of a journal: never a crash, never a frame that was not written, and all that are whole."""
+"""Whatever is done to the bytes of a journal: never a crash, never a wrong frame, and all that are whole."""
 
 from __future__ import annotations
 
