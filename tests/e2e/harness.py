@@ -48,11 +48,10 @@ T = TypeVar("T")
 
 
 def wait_for(condition: Callable[[], T | None], what: str, patience_s: float = PATIENCE_S) -> T:
-    """The condition's value as soon as it has one (not None, not False)."""
+    """The condition's value as soon as it holds."""
     end = time.monotonic() + patience_s
     while True:
-        found = condition()
-        if found is not None and found is not False:
+        if found := condition():
             return found
         if time.monotonic() > end:
             raise AssertionError(f"waited {patience_s:g} s in vain: {what}")
@@ -84,7 +83,11 @@ class Gateway:
     def start(self) -> Gateway:
         """Returns when it is ready."""
         command = [str(Path(sys.executable).parent / "callgate"), "serve", "--config", str(self.config)]
-        environment = {k: v for k, v in os.environ.items() if not k.endswith(("_API_KEY", "_PROXY", "_proxy"))}
+        environment = {
+            k: v
+            for k, v in os.environ.items()
+            if not (k.startswith("CALLGATE_") or k.lower().endswith(("_api_key", "_proxy")))
+        }
         self.process = subprocess.Popen(
             [*command, "--port", "0", "--data", str(self.data)],
             stdout=subprocess.PIPE,

@@ -37,7 +37,7 @@ PAUSE_S = 0.004
 
 def paced(wire: Wire, request: Message) -> None:
     """The provider: every other call a stream that takes its time."""
-    if b'"stream": true' not in request.body:
+    if not request.json()["stream"]:
         wire.send(answer(completion()))
         return
     wire.send(stream_head())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -180,7 +181,8 @@ def test_the_gateways_own_headers_and_the_row_agree(gateway: Gateway, upstream: 
     assert given.header("x-callgate-cost-usd") == "0.000017"  # 9 in at $1/M, 4 out at $2/M
     assert row["cost_nanousd"] == 17_000
     assert (row["tenant"], row["environment"], row["user"]) == ("acme", "test", "u-1")
-    assert row["tags"] == {"feature": "tests", "team": "blue", "userId": "u-1", "job": "nightly"}
+    bound = {"tenantSlug": "acme", "environment": "test", "feature": "tests"}
+    assert row["tags"] == {"team": "blue", "userId": "u-1", "job": "nightly", **bound}
     assert (row["model_requested"], row["model"], row["provider"]) == ("raw/m-1", "m-1-2026", "raw")
     assert (row["input_tokens"], row["output_tokens"], row["usage_source"]) == (9, 4, "reported")
     assert row["response_text"] == "Hello there"
@@ -197,9 +199,12 @@ def endless(upstream: Upstream) -> threading.Event:
 
     def script(wire: Wire, request: Message) -> None:
         wire.send(stream_head())
-        wire.chunk(event("Hello"), event(" there"))
-        wire.closed_by_peer()
-        closed.set()
+        try:
+            while True:
+                wire.chunk(event("Hello"))
+                time.sleep(0.01)  # the pace of a model
+        except OSError:
+            closed.set()
 
     upstream.script = script
     return closed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import struct
 from dataclasses import dataclass, field
@@ -92,6 +93,10 @@ class Wire:
         self.buffer += data
         return bool(data)
 
+    def readable(self) -> bool:
+        """Whether something has come that was not received yet."""
+        return bool(select.select([self.sock], [], [], 0)[0])
+
     def until(self, mark: bytes) -> bytes:
         while mark not in self.buffer:
             if not self.more():
@@ -123,15 +128,17 @@ class Wire:
         return not self.buffer and not self.more()
 
     def head(self) -> Message:
-        """The next head; interim answers (100 Continue) are heads of their own."""
+        """The next head, an interim answer's (100 Continue) too."""
         raw = self.until(b"\r\n\r\n")
         first, *lines = raw.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
         pairs = [line.partition(":") for line in lines]
         return Message(first, [(name, value.strip()) for name, _, value in pairs], head=raw)
 
     def message(self, *, bodiless: bool = False) -> Message:
-        """The next message, whole. Raises CutError where it is cut."""
+        """The next message, whole, interim answers skipped. Raises CutError where it is cut."""
         message = self.head()
+        while message.first.startswith("HTTP/") and message.status < 200:
+            message = self.head()
         if bodiless or (message.first.startswith("HTTP/") and message.status in (204, 304)):
             return message
         self.read_body(message)
