@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 
-_ASCII_LATIN_ESCAPE = re.compile(rb"\\u0(?:0[c-fC-F]|1[0-9a-fA-F]|2[0-4])[0-9a-fA-F]")
+_ASCII_ESCAPE = re.compile(rb"\\+u00([2-7][0-9a-fA-F])")
+_LATIN_ESCAPE = re.compile(rb"\\u0(?:0[c-fC-F]|1[0-9a-fA-F]|2[0-4])[0-9a-fA-F]")
 _OTHER_ESCAPE = re.compile(rb"\\u[0-9a-fA-F]{4}")
 _NESTED_ESCAPES = ((b"\\\\\\\\u", b"%%%\\u"), (b"\\\\u", b"%\\u"))
 _TEXT_ESCAPES = (
