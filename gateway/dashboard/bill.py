@@ -58,7 +58,9 @@ def bill_of(span: Span, catalog: Catalog | None) -> Bill:
     explained = sum(line.amount_nanousd or 0 for line in lines)
     differs = ""
     if lines and booked is not None and span.cost_source in ("catalog", "override") and explained != booked:
-        differs = f"Booked at {money_exact(booked)} with {span.price_id}; the price of then is not in the catalogue now."
+        differs = (
+            f"Booked at {money_exact(booked)} with {span.price_id}; the price of then is not in the catalogue now."
+        )
     return Bill(
         lines=_lines(lines) if not differs else [],
         total="" if booked is None else money_exact(booked),

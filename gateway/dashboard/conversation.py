@@ -12,11 +12,12 @@ from typing import Any
 import msgspec
 
 from gateway.core.span import Payload, Span, ToolCall
-from gateway.dashboard.prose import Tokens, json_tokens, markdown, visible
+from gateway.dashboard.prose import Tokens, json_tokens, lay_out, markdown, one_line, visible
 from gateway.dialects import Answer, dialect_named
 
 SHOWN_CHARACTERS = 60_000
 """Of one part; beyond it the text is cut and says so. A 5 MB prompt must not be a 5 MB page."""
+SHOWN_JSON = 20_000
 SHOWN_TURNS = 200
 LAID_OUT_CHARACTERS = 150_000
 """Of a whole conversation."""
@@ -155,7 +156,9 @@ def _message(role: str, message: dict[str, Any]) -> Turn:
     turn.parts += _parts(message.get("content"), is_markdown=role != "tool")
     if message.get("refusal"):
         turn.parts.append(_text_part(str(message["refusal"]), "refusal"))
-    asked = message.get("tool_calls") or ([{"function": message["function_call"]}] if message.get("function_call") else [])
+    asked = message.get("tool_calls") or (
+        [{"function": message["function_call"]}] if message.get("function_call") else []
+    )
     turn.calls = _numbered([_call(each) for each in asked if isinstance(each, dict)])
     return turn
 
@@ -280,7 +283,9 @@ def _answer_turn(span: Span, payload: Payload | None, answer: Answer) -> Turn:
 def _whole_choices(payload: Payload | None) -> list[dict[str, Any]]:
     body = _object(payload.response_body if payload else None) or {}
     choices = body.get("choices")
-    messages = [choice.get("message") for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+    messages = (
+        [choice.get("message") for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+    )
     return [message for message in messages if isinstance(message, dict)]
 
 
@@ -320,8 +325,8 @@ def _data_part(text: str) -> Part:
 
 
 def _json_part(value: Any) -> Part:
-    text = _short(value, limit=SHOWN_CHARACTERS, pretty=True)
-    return Part("json", visible(text))
+    text = lay_out(value)
+    return Part("json", visible(text[:SHOWN_JSON]), cut=max(0, len(text) - SHOWN_JSON))
 
 
 def _parsed(text: str) -> Any:
@@ -342,12 +347,6 @@ def _decode(data: bytes) -> Any:
         return None
 
 
-def _short(value: Any, *, limit: int = 120, pretty: bool = False) -> str:
-    if isinstance(value, str) and not pretty:
-        return value[:limit]
-    try:
-        data = msgspec.json.encode(value)
-        text = (msgspec.json.format(data, indent=2) if pretty else data).decode("utf-8", "replace")
-    except (TypeError, ValueError, RecursionError):
-        text = repr(value)
+def _short(value: Any, *, limit: int = 120) -> str:
+    text = value if isinstance(value, str) else one_line(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -12,7 +12,10 @@ LONGEST_BODY = 100_000
 
 def curl(span: Span, payload: Payload | None, base_url: str) -> str:
     method, _, path = (span.endpoint or "POST /").partition(" ")
-    lines = [f"curl -X {shlex.quote(method)} {shlex.quote(base_url + path)}", '-H "Authorization: Bearer $CALLGATE_KEY"']
+    lines = [
+        f"curl -X {shlex.quote(method)} {shlex.quote(base_url + path)}",
+        '-H "Authorization: Bearer $CALLGATE_KEY"',
+    ]
     headers = dict(payload.request_headers) if payload else {}
     headers.setdefault("content-type", "application/json")
     lines += [f"-H {shlex.quote(f'{name}: {headers[name]}')}" for name in KEPT_HEADERS if name in headers]

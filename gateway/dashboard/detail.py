@@ -166,8 +166,16 @@ def _carried(view: View) -> Pairs:
 def _detail(view: View, found: SpanDetail, tab: str) -> Detail:
     span, payload = found.span, found.payload
     query = _carried(view)
-    request = body_of(payload.request_body, payload.request_content_type, payload.request_bytes) if payload and tab == "request" else None
-    response = body_of(payload.response_body, payload.response_content_type, payload.response_bytes) if payload and tab == "response" else None
+    request = (
+        body_of(payload.request_body, payload.request_content_type, payload.request_bytes)
+        if payload and tab == "request"
+        else None
+    )
+    response = (
+        body_of(payload.response_body, payload.response_content_type, payload.response_bytes)
+        if payload and tab == "response"
+        else None
+    )
     base_url = f"{view.request.url.scheme}://{view.request.url.netloc}"
     return Detail(
         span=span,
@@ -218,12 +226,14 @@ def _facts(span: Span) -> list[Fact]:
     usage = span.usage or Usage()
     failed = [attempt for attempt in span.attempts[:-1]]
     spent = sum(attempt.cost_nanousd or 0 for attempt in failed)
-    tried = f"{plural(len(failed), 'failed attempt')} cost {money(spent)}" if failed else ""
+    tried = f"retried, that cost {money(spent)}" if failed else ""
     source = {"estimated": "tokens estimated", "provider": "by the provider"}
     cached = f"{usage.cached_input_tokens:,} from cache" if usage.cached_input_tokens else ""
     thought = f"{usage.reasoning_tokens:,} for reasoning" if usage.reasoning_tokens else ""
     waited = max(0, span.attempts[-1].started_at - span.started_at) if failed else 0
-    alone = f"{_words(span.ttft_us - waited)} without retry" if failed and span.ttft_us and span.ttft_us > waited else ""
+    alone = (
+        f"{_words(span.ttft_us - waited)} without retry" if failed and span.ttft_us and span.ttft_us > waited else ""
+    )
     cost = money(0 if span.cost_nanousd is None and span.usage is None else span.cost_nanousd)
     part = f"{share(span.overhead_us, span.latency_us)} of the call" if span.overhead_us and span.latency_us else ""
     return [
@@ -273,8 +283,12 @@ def _properties(view: View, span: Span) -> list[Property]:
         Property("Key", key_name, urls.requests([("key", span.key_id or "")]) if span.key_id else ""),
         Property("Tenant", span.tenant or "", urls.requests([("tenant", span.tenant or "")]) if span.tenant else ""),
         Property("User", span.user or "", urls.requests([("user", span.user or "")]) if span.user else ""),
-        Property("Session", span.session or "", urls.requests([("session", span.session or "")]) if span.session else ""),
-        Property("Trace", span.trace_id or "", urls.requests([("trace", span.trace_id or "")]) if span.trace_id else "", True),
+        Property(
+            "Session", span.session or "", urls.requests([("session", span.session or "")]) if span.session else ""
+        ),
+        Property(
+            "Trace", span.trace_id or "", urls.requests([("trace", span.trace_id or "")]) if span.trace_id else "", True
+        ),
         Property("Prompt", _versioned(span.prompt, span.prompt_version)),
         Property("Config", _versioned(span.config, span.config_version)),
         Property("Endpoint", span.endpoint or "", is_code=True),
@@ -311,5 +325,7 @@ def _ending(view: View, found: SpanDetail) -> str:
     log = view.state.settings.log
     redacted = sum(found.redactions.values())
     what = f"{plural(redacted, 'secret')} taken out" if redacted else "Nothing redacted"
-    until = day(span.started_at + log.payload_retention_days * DAY, view.period.zone) if log.payload_retention_days else ""
+    until = (
+        day(span.started_at + log.payload_retention_days * DAY, view.period.zone) if log.payload_retention_days else ""
+    )
     return f"{what}." + (f" Bodies kept until {until}." if until else "")

@@ -17,13 +17,23 @@ class Kind:
 
 KINDS = {
     "timeout": Kind("Timeout", "error", "Timeout", "Raise the provider's timeouts, or route these calls elsewhere."),
-    "rate_limit": Kind("Rate limit", "warning", "Rate limit", "Add a key or a second provider, or slow the caller down."),
+    "rate_limit": Kind(
+        "Rate limit", "warning", "Rate limit", "Add a key or a second provider, or slow the caller down."
+    ),
     "authentication": Kind("Authentication", "error", "Upstream error", "Check the provider's key."),
-    "invalid_request": Kind("Invalid request", "warning", "Refused", "The provider's message says which field to correct."),
+    "invalid_request": Kind(
+        "Invalid request", "warning", "Refused", "The provider's message says which field to correct."
+    ),
     "content_filter": Kind("Content filter", "warning", "Refused", "The provider refused the content."),
-    "context_length": Kind("Context length", "warning", "Refused", "Shorten the prompt, or use a model with a larger context."),
-    "upstream_error": Kind("Upstream error", "error", "Upstream error", "Route these calls elsewhere until it is over."),
-    "network": Kind("Network", "error", "Upstream error", "Check the way to the provider: name, firewall, certificate."),
+    "context_length": Kind(
+        "Context length", "warning", "Refused", "Shorten the prompt, or use a model with a larger context."
+    ),
+    "upstream_error": Kind(
+        "Upstream error", "error", "Upstream error", "Route these calls elsewhere until it is over."
+    ),
+    "network": Kind(
+        "Network", "error", "Upstream error", "Check the way to the provider: name, firewall, certificate."
+    ),
     "parse_error": Kind("Unreadable answer", "error", "Upstream error", "The raw response shows what came instead."),
     "cancelled": Kind("Cancelled by the client", "warning", "Cancelled", "The client's own timeout may be too short."),
     "interrupted": Kind("Interrupted", "error", "Upstream error", "The gateway stopped while they ran."),

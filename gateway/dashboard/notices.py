@@ -52,9 +52,7 @@ def of_parts(journal: JournalHealth, recorder: RecorderHealth, *, now_us: int) -
     return notices
 
 
-def of_traffic(
-    totals: Totals, failing: Sequence[Failure], models: Sequence[Group], period: Period
-) -> list[Notice]:
+def of_traffic(totals: Totals, failing: Sequence[Failure], models: Sequence[Group], period: Period) -> list[Notice]:
     """What the calls of the period say: spikes of errors, calls without a price, calls cut off."""
     notices = [_spike(failure, totals, period) for failure in failing if _is_spike(failure, totals)][:2]
     if totals.unpriced:

@@ -67,7 +67,9 @@ def requests_chart(buckets: Sequence[Bucket], edges: list[int], period: Period, 
     if errors:
         error_top, error_y = y_axis(stack_top(series, 1), count_label, most=2)
         panels.append(Panel(58, 34, f"{error_top:g}", error_y, title="Errors"))
-    sentence = f"Requests per {period.width_label}: {plural(round(sum(volume)), 'call')}, {plural(round(errors), 'error')}."
+    sentence = (
+        f"Requests per {period.width_label}: {plural(round(sum(volume)), 'call')}, {plural(round(errors), 'error')}."
+    )
     return chart("requests", sentence, edges, period.zone, series, panels, now_us=now_us)
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
@@ -17,6 +18,8 @@ Tokens = Sequence[tuple[str, str]]
 _JSON = re.compile(
     r'(?P<k>"(?:[^"\\]|\\.)*"(?=\s*:))|(?P<s>"(?:[^"\\]|\\.)*"?)|(?P<n>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(?P<b>true|false|null)'
 )
+LAID_OUT_JSON = 200_000
+"""Characters beyond which nobody reads the layout."""
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
@@ -58,8 +61,31 @@ def markdown(text: str) -> str:
 
 def visible(text: str) -> str:
     """Control characters (terminal escapes, direction overrides) as symbols that can be seen and do nothing."""
-    text = CONTROL.sub(lambda match: chr(0x2400 + ord(match[0])) if ord(match[0]) < 0x20 else "\N{REPLACEMENT CHARACTER}", text)
+    text = CONTROL.sub(
+        lambda match: chr(0x2400 + ord(match[0])) if ord(match[0]) < 0x20 else "\N{REPLACEMENT CHARACTER}", text
+    )
     return BIDI.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def one_line(value: Any) -> str:
+    """`{"a": 1, "b": [2, 3]}`."""
+    data = msgspec.json.format(msgspec.json.encode(value), indent=0)
+    return data.decode("utf-8", "replace")
+
+
+def lay_out(value: Any, width: int = 76) -> str:
+    """JSON as a person would write it: what fits on a line stays on one, the rest is indented."""
+    text = one_line(value)
+    if len(text) <= width or not isinstance(value, (dict, list)) or not value or len(text) > LAID_OUT_JSON:
+        return text
+    inner = width - 2
+    if isinstance(value, dict):
+        items = [f"{one_line(str(name))}: {lay_out(each, inner)}" for name, each in value.items()]
+    else:
+        items = [lay_out(each, inner) for each in value]
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    lines = ",\n".join(items).replace("\n", "\n  ")
+    return f"{opening}\n  {lines}\n{closing}"
 
 
 def json_tokens(text: str) -> Tokens:

@@ -163,7 +163,9 @@ async def _page(view: View, shell: Shell) -> Requests:
         newer=_with(view, "cursor", found.prev_cursor or "") if found.prev_cursor else "",
         older=_with(view, "cursor", found.next_cursor or "") if found.next_cursor else "",
         live=urls.live(view.filters.pairs) if can_live else "",
-        exports=[(kind, urls.export((*view.filters.query(), *_ends(view.period), ("format", kind)))) for kind in FORMATS],
+        exports=[
+            (kind, urls.export((*view.filters.query(), *_ends(view.period), ("format", kind)))) for kind in FORMATS
+        ],
         peek=peek,
     )
 
@@ -201,9 +203,7 @@ def _chart(buckets: list[Bucket], period: Period, *, now_us: int) -> Chart:
         Series("Total", "transparent", [None] * len(buckets), texts(volume, count), draw=""),
     ]
     top, y = y_axis(max(volume, default=0), count_label, most=2)
-    sentence = (
-        f"Requests per {period.width_label}: {plural(round(sum(volume)), 'call')}, {round(sum(errors)):,} of them failed."
-    )
+    sentence = f"Requests per {period.width_label}: {plural(round(sum(volume)), 'call')}, {round(sum(errors)):,} of them failed."
     panel = Panel(52, 34, f"{top:g}", y)
     return chart("volume", sentence, edges_of(buckets, period), period.zone, series, [panel], now_us=now_us)
 

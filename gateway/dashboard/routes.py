@@ -6,7 +6,7 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.api.access import READ, READERS, Rule
 from gateway.dashboard import assets, urls
-
+from gateway.dashboard.components import components
 from gateway.dashboard.detail import body, request_page
 from gateway.dashboard.login import login, logout, preferences
 from gateway.dashboard.overview import overview
@@ -23,6 +23,7 @@ RULES = (
     Rule(urls.REQUEST, READERS, page=True),
     Rule(urls.PEEK, READERS, page=True),
     Rule(urls.BODY, READERS, page=True),
+    Rule(urls.COMPONENTS, READERS, page=True),
 )
 """For the access middleware; a test finds routes that none of these covers."""
 
@@ -39,4 +40,5 @@ def routes() -> list[BaseRoute]:
         Route(urls.REQUEST, request_page),
         Route(urls.PEEK, peek),
         Route(urls.BODY, body),
+        Route(urls.COMPONENTS, components),
     ]

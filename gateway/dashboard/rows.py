@@ -100,7 +100,9 @@ def rows_of(
     rows, last_day = [], today
     for span, cost in zip(spans, costs, strict=True):
         this_day = day(span.started_at, zone)
-        rows.append(_row(span, cost, longest, query, zone, this_day if this_day != last_day else "", with_ms, key_names))
+        rows.append(
+            _row(span, cost, longest, query, zone, this_day if this_day != last_day else "", with_ms, key_names)
+        )
         last_day = this_day
     return rows
 

@@ -43,9 +43,7 @@ def phases_of(span: Span) -> list[Phase]:
         if ended is not None and start - ended > WAIT_WORTH_SHOWING_US:
             wait = start - ended
             left, width = percent(ended, total), percent(wait, total)
-            phases.append(
-                Phase("waited to retry", left, width, "var(--chart-quiet)", duration(wait), is_part=True)
-            )
+            phases.append(Phase("waited to retry", left, width, "var(--chart-quiet)", duration(wait), is_part=True))
         phases.append(_attempt(attempt, f"Attempt {number}" if many else "Upstream", start, total))
         ended = start + attempt.latency_us
     return phases + _stream(span, total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.api.matching import matches
 from gateway.control.sessions import Principal
 from gateway.core.health import JournalHealth, RecorderHealth
-from gateway.core.span import Attempt, Payload, Span, ToolCall
+from gateway.core.span import Attempt, Payload, Span
 from gateway.dashboard import exception_handlers, routes
 from gateway.errors import StoreError
 from gateway.settings import Settings
@@ -134,9 +135,7 @@ class FakeStore:
             made.append(Group(key, stats.totals, stats.latency, series_of(rows, which, spark_width_us)))
         return sorted(made, key=lambda group: -group.totals.cost_nanousd)[:limit]
 
-    async def failures(
-        self, which: SpanFilter, *, limit: int = 10, spark_width_us: int | None = None
-    ) -> list[Failure]:
+    async def failures(self, which: SpanFilter, *, limit: int = 10, spark_width_us: int | None = None) -> list[Failure]:
         groups: dict[tuple[Any, ...], list[Span]] = {}
         for span in self._matching(which):
             if span.error_type and span.error_type != "cancelled":
@@ -279,8 +278,8 @@ def _call(at: int, rng: random.Random, *, outage: bool) -> Span:
             error_type, status, message = kind, code, words
             break
     failed = error_type is not None
-    usage = None if failed else Usage(
-        input_tokens=input_tokens, output_tokens=output_tokens, cached_input_tokens=cached
+    usage = (
+        None if failed else Usage(input_tokens=input_tokens, output_tokens=output_tokens, cached_input_tokens=cached)
     )
     in_cost = out_cost = None
     if usage and in_price is not None and out_price is not None:
@@ -372,16 +371,16 @@ def chat_call(now_us: int, *, seed: int = 3) -> tuple[Span, Payload]:
         Attempt("anthropic", "claude-sonnet-4-5", 529, "upstream_error", now_us + 44, 947_000, 0),
         Attempt("openai", "gpt-5", 200, None, now_us + 1_197_000, 7_923_000, 10_549_000),
     ]
-    span.tool_calls = [ToolCall("registry.owners", "call_1", '{"cvr": "41288773"}')]
     chunks: list[dict[str, Any]] = [{"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}]
     chunks += [{"choices": [{"index": 0, "delta": {"reasoning_content": "The registry names two owners. "}}]}]
-    chunks += [{"choices": [{"index": 0, "delta": {"content": word}}]} for word in ANSWER.split(" ")]
-    text = " ".join(ANSWER.split(" "))
-    stream = b"".join(b"data: " + msgspec.json.encode({"id": "chatcmpl-1", "model": span.model, **c}) + b"\n\n" for c in chunks)
+    chunks += [{"choices": [{"index": 0, "delta": {"content": word}}]} for word in re.split(r"(?<= )", ANSWER)]
+    stream = b"".join(
+        b"data: " + msgspec.json.encode({"id": "chatcmpl-1", "model": span.model, **c}) + b"\n\n" for c in chunks
+    )
     payload = Payload(
         request_body=msgspec.json.encode(CHAT_REQUEST),
         response_body=stream + b"data: [DONE]\n\n",
-        response_text=text,
+        response_text=ANSWER,
         request_bytes=14_200,
         response_bytes=len(stream),
         request_content_type="application/json",
@@ -409,9 +408,6 @@ class SignedIn:
 
 
 def application(store: Any, *, principal: Principal = ADMIN, catalog: Any = None, **health: Any) -> Starlette:
-
-
-
 
     app = Starlette(
         routes=routes(), middleware=[Middleware(SignedIn, principal=principal)], exception_handlers=exception_handlers()
