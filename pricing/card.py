@@ -21,6 +21,10 @@ _TIER_WORDS = {
     "batches": "batch",
 }
 
+_STANDARD_WORDS = frozenset([None, *(word for word, tier in _TIER_WORDS.items() if tier == STANDARD)])
+"""So that the usual word costs one look."""
+_NO_LIMIT = 1 << 62
+
 
 def tier_name(service_tier: str | None) -> str:
     """A provider's word for what it billed, as the card calls it. One that no card knows finds the standard rates."""
@@ -58,6 +62,7 @@ class RateCard:
 
     __slots__ = (
         "_resolved",
+        "_smallest_limit",
         "_thresholds",
         "by_token",
         "input_only",
@@ -84,15 +89,16 @@ class RateCard:
         """One price for a request that searches, however many searches it makes."""
         self.by_token = any(key.unit in TOKEN_UNITS for key in self.rates)
         self._thresholds = tuple(sorted({key.above_tokens for key in self.rates}, reverse=True)) or (0,)
+        self._smallest_limit = min((limit for limit in self._thresholds if limit), default=_NO_LIMIT)
         self._resolved: dict[tuple[str, int], Rates] = {}
         self.standard = self._resolve(STANDARD, 0)
         """Rates of an ordinary call."""
 
     def situation(self, service_tier: str | None, input_tokens: int | None) -> Rates:
         """The rates for a call of this tier and size."""
-        tier = tier_name(service_tier)
+        tier = STANDARD if service_tier in _STANDARD_WORDS else tier_name(service_tier)
         size = 0
-        if self._thresholds[0] and input_tokens is not None:
+        if input_tokens is not None and input_tokens > self._smallest_limit:
             size = next((limit for limit in self._thresholds if input_tokens > limit), 0)
         if not size and not tier:
             return self.standard

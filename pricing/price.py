@@ -136,17 +136,12 @@ def billed_parts(usage: Usage, card: RateCard, rates: Rates) -> tuple[list[Part]
             if rates[part[0]] is not None:
                 (inputs if UNITS[part[0]].side == "input" else outputs).append(part)
                 counted = True
-    fees = _fees(usage, card, rates)
-    return (inputs, outputs, fees) if counted or fees else None
-
-
-def _fees(usage: Usage, card: RateCard, rates: Rates) -> list[Part]:
     fees: list[Part] = []
     if usage.web_searches and usage.web_searches > 0:
         fees.append(("web_search", 1 if card.searches_per_request else usage.web_searches))
     if rates["request"] is not None:
         fees.append(("request", 1))
-    return fees
+    return (inputs, outputs, fees) if counted or fees else None
 
 
 def _amount(parts: list[Part], rates: Rates) -> int | None:
@@ -156,7 +151,7 @@ def _amount(parts: list[Part], rates: Rates) -> int | None:
             rate = rates[unit]
             if rate is None:
                 return None
-            amount += quantity * rate[0]
+            amount += quantity * rate[0]  # by place: this runs for every call
     return amount
 
 

@@ -114,8 +114,10 @@ def output_parts(usage: Usage, plain: str = "output") -> list[Part]:
         image = _cut(usage.image_output_tokens, left)
         left -= image
         parts.append(("image_output", image))
-    said = {"audio_output": usage.audio_output_tokens, "image_output": usage.image_output_tokens}.get(plain)
-    parts.append((plain if said is None else "output", left))
+    if plain != "output":
+        said = usage.audio_output_tokens if plain == "audio_output" else usage.image_output_tokens
+        plain = plain if said is None else "output"
+    parts.append((plain, left))
     return parts
 
 

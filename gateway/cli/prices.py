@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 import click
 import httpx
-import msgspec
 
 from gateway.cli.options import config_option, data_option, load_for
 from gateway.cli.price_sheet import calls, refresh_report, repricing_table, sheet
 from gateway.config import Loaded
+from gateway.control.catalog import load_catalog
 from gateway.control.reprice import Preview, preview, write
 from gateway.core.providers import KNOWN
 from gateway.store import open_store
@@ -47,7 +47,6 @@ def show(model: str, provider: str | None, at: datetime | None, config: str | No
     """Explain the price of MODEL (a name, an alias, or provider/name)."""
     loaded = load_for(config, data=data)
     catalog = _catalog(loaded)
-    _warn_of_problem(catalog)
     owner, name = _resolved(loaded, catalog, model, provider)
     price = catalog.find(owner, name, _microseconds(at) if at else time.time_ns() // 1000)
     if price is None:
@@ -101,7 +100,6 @@ def reprice(
     """
     loaded = load_for(config, data=data)
     catalog = _catalog(loaded)
-    _warn_of_problem(catalog)
     end = _microseconds(until) if until else time.time_ns() // 1000
     which = SpanFilter(from_us=_microseconds(since), to_us=end, model=model)
     asyncio.run(_reprice(loaded, catalog, which, yes=yes))
@@ -135,12 +133,10 @@ def _show_preview(found: Preview) -> None:
 
 
 def _catalog(loaded: Loaded) -> Catalog:
-    return Catalog.load(prices_path(loaded.data), msgspec.to_builtins(loaded.settings.prices.overrides))
-
-
-def _warn_of_problem(catalog: Catalog) -> None:
+    catalog = load_catalog(loaded.settings, loaded.data)
     if catalog.problem:
         click.echo(f"warning: {catalog.problem}", err=True)
+    return catalog
 
 
 def _resolved(loaded: Loaded, catalog: Catalog, model: str, provider: str | None) -> tuple[str, str]:
