@@ -220,20 +220,20 @@ class EventStream(Response):
 
     async def _pump(self, listener: Listener, send: Send) -> None:
         await self._send(send, b"retry: 2000\n: connected\n\n")
-        while self._may_still_read():
-            try:
+        while not listener.closed:
+            rows: list[LiveSpan] | None = None
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._tail.heartbeat_s):
                     rows = await listener.next()
-            except TimeoutError:
+            if not self._may_still_read():
+                break
+            if rows is None:
                 await self._send(send, b": still here\n\n")
-                continue
-            if rows:
+            elif rows:
                 await self._send(send, b"".join(row.event for row in rows))
             if listener.missed:
                 listener.missed = False
                 await self._send(send, b'event: gap\ndata: {"message":"some requests were left out"}\n\n')
-            if listener.closed:
-                break
         await self._send(send, b"", more=False)
 
     async def _send(self, send: Send, body: bytes, more: bool = True) -> None:

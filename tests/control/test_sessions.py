@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from itsdangerous import TimestampSigner
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.control import sessions as module
+from gateway.control.keys import Keyring
+from gateway.control.sessions import Principal, Sessions, SignInRefused, Throttle, local_path
+from tests.api.fakes import KEYS, SECRET, TOKENS, FakeStore
+
+
+@pytest.fixture
+def keyring() -> Keyring:
+    return Keyring(SECRET, FakeStore(), KEYS)
+
+
+@pytest.fixture
+def sessions(keyring: Keyring, tmp_path: Path) -> Sessions:
+    return Sessions(keyring, SECRET, tmp_path)
+
+
+def request(
+    headers: Mapping[str, str] | None = None, *, body: bytes = b"", query: str = "", scheme: str = "http"
+) -> Request:
+    sent = [
+        (name.encode(), value.encode("latin-1")) for name, value in {"host": "gate:4000", **(headers or {})}.items()
+    ]
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": body}
+
+    return Request(
+        {
+            "type": "http",
+            "method": "POST",
+            "scheme": scheme,
+            "path": "/login",
+            "query_string": query.encode(),
+            "headers": sent,
+            "client": ("10.0.0.9", 1234),
+            "server": ("gate", 4000),
+        },
+        receive,  # type: ignore[arg-type]  # the one message there is
+    )
+
+
+def post(sessions: Sessions, fields: Mapping[str, str], *, scheme: str = "http") -> Response:
+    sent = request({"sec-fetch-site": "same-origin"}, body=urlencode(fields).encode(), scheme=scheme)
+    return asyncio.run(sessions.sign_in(sent))
+
+
+def cookie_of(response: Response) -> dict[str, str]:
+    return {"cookie": response.headers["set-cookie"].partition(";")[0]}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("admin", Principal("config:admin", "admin", "admin", via="session")),
+        ("acme", Principal("config:acme", "acme", "viewer", "acme", via="session")),
+        ("staging", Principal("config:staging", "staging", "viewer", None, "staging", via="session")),
+    ],
+)
+def test_signing_in(name: str, expected: Principal, sessions: Sessions) -> None:
+    answer = post(sessions, {"key": f" {TOKENS[name]} ", "next": "/requests?q=a"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/requests?q=a")
+    assert sessions.principal(request(cookie_of(answer))) == expected
+
+
+@pytest.mark.parametrize(("scheme", "secure"), [("http", False), ("https", True)])
+def test_the_cookie_is_kept_from_scripts_other_sites_and_plain_http(
+    scheme: str, secure: bool, sessions: Sessions
+) -> None:
+    cookie = post(sessions, {"key": TOKENS["admin"]}, scheme=scheme).headers["set-cookie"]
+    assert cookie.startswith("callgate_session_4000=")
+    assert "; HttpOnly" in cookie
+    assert "; SameSite=lax" in cookie
+    assert ("; Secure" in cookie) is secure
+    assert TOKENS["admin"] not in cookie
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "words"),
+    [
+        ("", 401, "not known here"),
+        ("nonsense", 401, "not known here"),
+        (TOKENS["app"], 403, "viewer or admin"),
+    ],
+)
+def test_who_may_not_sign_in(key: str, status: int, words: str, sessions: Sessions) -> None:
+    with pytest.raises(SignInRefused, match=words) as caught:
+        post(sessions, {"key": key})
+    assert caught.value.status == status
+
+
+def test_forms_of_other_sites_and_huge_ones_are_refused(sessions: Sessions) -> None:
+    body = urlencode({"key": TOKENS["admin"]}).encode()
+    with pytest.raises(SignInRefused, match="another site"):
+        asyncio.run(sessions.sign_in(request({"sec-fetch-site": "cross-site"}, body=body)))
+    with pytest.raises(SignInRefused, match="larger"):
+        asyncio.run(sessions.sign_in(request({"sec-fetch-site": "same-origin"}, body=b"key=" + b"x" * 20_000)))
+    with pytest.raises(SignInRefused, match="cannot be read"):
+        asyncio.run(sessions.sign_in(request({"sec-fetch-site": "same-origin"}, body=b"\xff\xfe")))
+
+
+def test_revoking_the_key_ends_its_sessions(sessions: Sessions, keyring: Keyring) -> None:
+    cookie = cookie_of(post(sessions, {"key": TOKENS["viewer"]}))
+    keyring.declare([key for key in KEYS if key.name != "viewer"])
+    assert sessions.principal(request(cookie)) is None
+
+
+def test_a_key_that_became_an_app_key_no_longer_reads(sessions: Sessions, keyring: Keyring) -> None:
+    cookie = cookie_of(post(sessions, {"key": TOKENS["viewer"]}))
+    [app] = [key for key in KEYS if key.name == "app"]
+    keyring.declare([type(app)(name="viewer", key=TOKENS["viewer"], role="app")])
+    assert sessions.principal(request(cookie)) is None
+
+
+@pytest.mark.parametrize("value", ["", "x", "a.b.c", "ImtleTpjb25maWc6YWRtaW4i.aaaaaa.bbbb"])
+def test_forged_cookies(value: str, sessions: Sessions) -> None:
+    assert sessions.principal(request({"cookie": f"callgate_session_4000={value}"})) is None
+
+
+def test_cookies_of_another_installation(sessions: Sessions, keyring: Keyring, tmp_path: Path) -> None:
+    other = Sessions(keyring, b"o" * 32, tmp_path)
+    assert sessions.principal(request(cookie_of(post(other, {"key": TOKENS["admin"]})))) is None
+
+
+def test_sessions_end(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    cookie = cookie_of(post(sessions, {"key": TOKENS["admin"]}))
+    assert sessions.principal(request(cookie)) is not None
+    later = int(time.time()) + module.SESSION_MAX_AGE_S + 2
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda self: later)
+    assert sessions.principal(request(cookie)) is None
+
+
+def test_a_key_in_the_headers_goes_before_the_session(sessions: Sessions) -> None:
+    cookie = cookie_of(post(sessions, {"key": TOKENS["admin"]}))
+    found = sessions.principal(request({**cookie, "authorization": f"Bearer {TOKENS['app']}"}))
+    assert found is not None
+    assert (found.name, found.via) == ("app", "key")
+    assert sessions.principal(request({**cookie, "x-api-key": "wrong"})) is None
+
+
+def test_signing_out(sessions: Sessions) -> None:
+    answer = sessions.sign_out(request())
+    assert answer.headers["location"] == "/login"
+    assert 'callgate_session_4000="";' in answer.headers["set-cookie"]
+    assert "Max-Age=0" in answer.headers["set-cookie"]
+
+
+# ------------------------------------------------------------------------------------------------ the link
+
+
+def test_the_printed_link_signs_in_once(sessions: Sessions, keyring: Keyring, tmp_path: Path) -> None:
+    token = sessions.one_time_token()
+    other_worker = Sessions(keyring, SECRET, tmp_path)
+    answer = other_worker.redeem(request(query="next=/requests"), token)
+    assert answer.headers["location"] == "/requests"
+    found = sessions.principal(request(cookie_of(answer)))
+    assert found is not None
+    assert (found.role, found.key_id) == ("admin", None)
+    for worker in (sessions, other_worker):
+        with pytest.raises(SignInRefused, match="used already"):
+            worker.redeem(request(), token)
+
+
+def test_of_many_at_once_one_wins(sessions: Sessions, keyring: Keyring, tmp_path: Path) -> None:
+    token = sessions.one_time_token()
+    workers = [Sessions(keyring, SECRET, tmp_path) for _ in range(8)]
+
+    def redeemed(worker: Sessions) -> bool:
+        try:
+            worker.redeem(request(), token)
+        except SignInRefused:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(redeemed, workers)) == 1
+
+
+def test_links_grow_old(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = sessions.one_time_token()
+    later = module.now_us() + module.ONE_TIME_MAX_AGE_S * 1_000_000 + 1
+    monkeypatch.setattr(module, "now_us", lambda: later)
+    with pytest.raises(SignInRefused):
+        sessions.redeem(request(), token)
+
+
+@pytest.mark.parametrize("token", ["", "x", "../secret", "\0"])
+def test_tokens_that_never_were(token: str, sessions: Sessions, tmp_path: Path) -> None:
+    sessions.one_time_token()
+    with pytest.raises(SignInRefused):
+        sessions.redeem(request(), token)
+    assert len(list((tmp_path / "sign-in").iterdir())) == 1
+
+
+def test_the_token_is_not_on_disk(sessions: Sessions, tmp_path: Path) -> None:
+    token = sessions.one_time_token()
+    [file] = (tmp_path / "sign-in").iterdir()
+    assert token not in file.name
+    assert token not in file.read_text()
+    assert file.stat().st_mode & 0o077 == 0
+
+
+# ------------------------------------------------------------------------------------------------ throttling
+
+
+def test_guessing_is_slowed_down(keyring: Keyring, tmp_path: Path) -> None:
+    sessions = Sessions(keyring, SECRET, tmp_path, throttle=Throttle(tries=3, window_s=60))
+    for _ in range(3):
+        with pytest.raises(SignInRefused, match="not known"):
+            post(sessions, {"key": "guess"})
+    with pytest.raises(SignInRefused) as caught:
+        post(sessions, {"key": TOKENS["admin"]})
+    assert caught.value.status == 429
+    assert caught.value.retry_after_s is not None
+    assert 0 < caught.value.retry_after_s <= 60
+
+
+def test_the_window_slides_and_addresses_are_apart() -> None:
+    throttle = Throttle(tries=2, window_s=10)
+    throttle.failed("a", 0)
+    throttle.failed("a", 4)
+    assert throttle.wait_s("a", 5) == 5
+    assert throttle.wait_s("b", 5) == 0
+    assert throttle.wait_s("a", 10.5) == 0
+    throttle.failed("a", 11)
+    assert throttle.wait_s("a", 12) == 2
+
+
+def test_the_throttle_is_bounded() -> None:
+    throttle = Throttle(tries=1, window_s=1e9, addresses=3)
+    for number in range(10):
+        throttle.failed(str(number), number)
+    assert [bool(throttle.wait_s(str(number), 10)) for number in range(10)] == [False] * 7 + [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/requests?q=a&x=%2F", "/requests?q=a&x=%2F"),
+        ("", "/"),
+        ("https://evil.test", "/"),
+        ("//evil.test", "/"),
+        ("/\\evil.test", "/"),
+        ("/\t/evil.test", "/"),
+        ("/a\r\nset-cookie: x", "/"),
+        ("javascript:alert(1)", "/"),
+    ],
+)
+def test_after_signing_in_one_stays_here(target: str, expected: str) -> None:
+    assert local_path(target) == expected
