@@ -103,7 +103,7 @@ class Worker:
     def _reload(self, gateway: Gateway, state: AppState, loaded: Loaded) -> None:
         """A new configuration, all of it at once; calls in flight keep the one they began with."""
         catalog = load_catalog(loaded)
-        gateway.table = Table(loaded.settings, loaded.proxies, catalog, self._pools)
+        gateway.use(Table(loaded.settings, loaded.proxies, catalog, self._pools))
         state.settings, state.catalog = loaded.settings, catalog
         state.keyring.declare(loaded.settings.keys)
         self.loaded = loaded

@@ -13,7 +13,6 @@ import msgspec
 from pricing.usage import Usage
 
 _Tokens = Annotated[int, msgspec.Meta(ge=0)] | float | None
-"""Some servers write 12.0; nothing sensible is negative."""
 
 
 class _InputDetails(msgspec.Struct):
@@ -60,35 +59,39 @@ def openai_usage(raw: bytes) -> Usage | None:
         found = _decode(raw)
     except (msgspec.DecodeError, RecursionError):
         return None
-    if found.prompt_tokens is None and found.completion_tokens is None and found.total_tokens is None:
-        return None
+    input_tokens, output_tokens = found.prompt_tokens, found.completion_tokens
+    if input_tokens is None and output_tokens is None:
+        input_tokens = found.total_tokens  # embeddings of Voyage and others: nothing is generated
+        if input_tokens is None:
+            return None
     input_ = found.prompt_tokens_details or _NO_INPUT
     output = found.completion_tokens_details or _NO_OUTPUT
     tools = found.server_tool_use_details or found.server_tool_use
-    input_tokens = found.prompt_tokens
-    if input_tokens is None and found.completion_tokens is None:
-        input_tokens = found.total_tokens  # embeddings of Voyage and others: nothing is generated
+    cached = input_.cached_tokens
+    if cached is None:
+        cached = found.prompt_cache_hit_tokens
+        if cached is None:
+            cached = found.num_cached_tokens if found.cached_tokens is None else found.cached_tokens
+    written = input_.cache_creation_tokens if input_.cache_write_tokens is None else input_.cache_write_tokens
+    reasoning = found.reasoning_tokens if output.reasoning_tokens is None else output.reasoning_tokens
     return Usage(
-        input_tokens=_int(input_tokens),
-        output_tokens=_int(found.completion_tokens),
-        total_reported=_int(found.total_tokens),
-        cached_input_tokens=_int(
-            _first(input_.cached_tokens, found.prompt_cache_hit_tokens, found.cached_tokens, found.num_cached_tokens)
-        ),
-        cache_write_tokens=_int(_first(input_.cache_write_tokens, input_.cache_creation_tokens)),
-        audio_input_tokens=_int(input_.audio_tokens),
-        image_input_tokens=_int(input_.image_tokens),
-        video_input_tokens=_int(input_.video_tokens),
-        reasoning_tokens=_int(_first(output.reasoning_tokens, found.reasoning_tokens)),
-        audio_output_tokens=_int(output.audio_tokens),
-        image_output_tokens=_int(output.image_tokens),
-        web_searches=_int(tools.web_search_requests) if tools else None,
+        input_tokens=_whole(input_tokens),
+        output_tokens=_whole(output_tokens),
+        total_reported=_whole(found.total_tokens),
+        cached_input_tokens=_whole(cached),
+        cache_write_tokens=_whole(written),
+        audio_input_tokens=_whole(input_.audio_tokens),
+        image_input_tokens=_whole(input_.image_tokens),
+        video_input_tokens=_whole(input_.video_tokens),
+        reasoning_tokens=_whole(reasoning),
+        audio_output_tokens=_whole(output.audio_tokens),
+        image_output_tokens=_whole(output.image_tokens),
+        web_searches=None if tools is None else _whole(tools.web_search_requests),
     )
 
 
-def _first(*counts: float | None) -> float | None:
-    return next((count for count in counts if count is not None), None)
-
-
-def _int(count: float | None) -> int | None:
-    return None if count is None or count < 0 else int(count)
+def _whole(count: float | None) -> int | None:
+    """Some servers write 12.0; a negative count is none."""
+    if count is None or count.__class__ is int:
+        return count  # type: ignore[return-value]  # the decoder has refused negative integers
+    return int(count) if count >= 0 else None

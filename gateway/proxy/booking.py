@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from gateway.core.span import Attempt, CallClosed, CallOpened
 from gateway.dialects import Answer
 from gateway.errors import CallError, JournalError
-from gateway.proxy.admit import client_request_id, trace_of
 from gateway.proxy.costing import Cost, cost_of, error_type_of, estimated_tokens
-from gateway.proxy.headers import UPSTREAM_IDS, Headers, first, without_credentials
+from gateway.proxy.headers import UPSTREAM_IDS, without_credentials
 from gateway.proxy.plan import Plan
 from gateway.proxy.tap import decoded
 from pricing import Usage
@@ -25,9 +24,7 @@ def opened(exchange: Exchange, plan: Plan | None) -> CallOpened:
     assert exchange.key is not None
     tags = plan.tags if plan is not None else exchange.key.tags
     target = plan.target if plan is not None else None
-    lookup = exchange.lookup
-    trace_id, parent_span_id = trace_of(lookup) if b"traceparent" in lookup else (None, None)
-    name = lookup.get(b"x-callgate-trace-name")
+    caller = exchange.caller
     return CallOpened(
         request_id=exchange.request_id,
         started_at=exchange.started_at,
@@ -43,10 +40,10 @@ def opened(exchange: Exchange, plan: Plan | None) -> CallOpened:
         environment=exchange.key.environment or tags.get("environment"),
         tags=tags,
         input_tokens_estimate=estimated_tokens(len(plan.body)) if plan is not None and plan.held else None,
-        client_request_id=client_request_id(lookup),
-        trace_id=trace_id,
-        parent_span_id=parent_span_id,
-        name=name[:200].decode("utf-8", "replace") if name else None,
+        client_request_id=caller.client_request_id,
+        trace_id=caller.trace_id,
+        parent_span_id=caller.parent_span_id,
+        name=caller.trace_name,
     )
 
 
@@ -56,7 +53,7 @@ def book_refusal(exchange: Exchange, error: CallError) -> None:
     closed = _closed(exchange, error.status, error, None, Answer(), "none", Cost())
     try:
         exchange.gateway.journal.opened_and_closed(
-            opened(exchange, exchange.plan), closed, exchange.request_tap.first(_body_limit(exchange)), ()
+            opened(exchange, exchange.plan), closed, exchange.request_tap.first(exchange.gateway.payload_bytes), ()
         )
     except JournalError:
         return
@@ -86,7 +83,7 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
         plan = exchange.plan
         tenant = plan.tags.get("tenantSlug")
         cost = cost_of(answer, plan.target, exchange.gateway.table, tenant, exchange.started_at)
-    limit = _body_limit(exchange)
+    limit = exchange.gateway.payload_bytes
     exchange.gateway.journal.close(
         _closed(exchange, status, error, relay, answer, source, cost),
         exchange.request_tap.first(limit),
@@ -94,10 +91,6 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
     )
     exchange.booked = cost
     return cost
-
-
-def _body_limit(exchange: Exchange) -> int:
-    return exchange.gateway.table.settings.log.max_payload_kb * 1024
 
 
 def _estimated(exchange: Exchange, body: bytes) -> Usage | None:
@@ -143,7 +136,7 @@ def _closed(
     error_type, message = _failure(error, relay, answer)
     plan = exchange.plan
     target = plan.target if plan is not None else None
-    headers: Headers = relay.headers if relay is not None else []
+    lookup = relay.lookup if relay is not None else {}
     ended_ns = relay.ended_ns or now_ns if relay is not None else now_ns
     attempts = []
     if exchange.dispatched and target is not None:
@@ -167,7 +160,7 @@ def _closed(
         attempts=attempts,
         provider=target.upstream.name if target is not None else None,
         model=answer.model or (target.model if target is not None else None),
-        upstream_request_id=_upstream_id(headers),
+        upstream_request_id=_upstream_id(lookup),
         usage=answer.usage,
         usage_source=usage_source,
         usage_raw=answer.usage_raw,
@@ -184,18 +177,18 @@ def _closed(
         cache=None,
         request_bytes=exchange.request_tap.size,
         response_bytes=relay.tap.size if relay is not None else 0,
-        request_content_type=_text(exchange.lookup.get(b"content-type")),
-        response_content_type=_text(first(headers, b"content-type")),
+        request_content_type=exchange.caller.content_type,
+        response_content_type=_text(lookup.get(b"content-type")),
         response_encoding=_text(relay.encoding) if relay is not None else None,
-        request_headers=without_credentials(exchange.headers),
-        response_headers=without_credentials(headers),
+        request_headers=exchange.caller.logged,
+        response_headers=without_credentials(relay.headers) if relay is not None else [],
         timing=relay.timing if relay is not None else None,
     )
 
 
-def _upstream_id(headers: Headers) -> str | None:
-    for name, value in headers:
-        if name in UPSTREAM_IDS:
+def _upstream_id(lookup: dict[bytes, bytes]) -> str | None:
+    for name in UPSTREAM_IDS:
+        if value := lookup.get(name):
             return value[:200].decode("latin-1")
     return None
 

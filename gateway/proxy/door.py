@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from gateway.proxy.headers import Headers
-
 
 class Door(Protocol):
-    """An exchange answers either with `reply`, or with `start`, `relay`… and `finish` or `abort`."""
+    """An exchange answers either with `reply`, or with `start`, `relay`… and `finish` or `abort`. A `head` is header
+    lines, each with its line end, without the framing, which is the door's."""
 
-    def reply(self, status: int, headers: Headers, body: bytes) -> None:
-        """A whole answer; the door adds the framing."""
+    def reply(self, status: int, head: bytes, body: bytes) -> None:
+        """A whole answer."""
         ...
 
-    def start(self, status: int, headers: Headers, length: int | None) -> None:
+    def start(self, status: int, head: bytes, length: int | None) -> None:
         """The head of an answer whose body comes piece by piece; `length` None where it is not known."""
         ...
 
@@ -38,9 +37,9 @@ class Door(Protocol):
 class ClosedDoor:
     """Stands in for a client that went away while the answer is drained for its bill."""
 
-    def reply(self, status: int, headers: Headers, body: bytes) -> None: ...
+    def reply(self, status: int, head: bytes, body: bytes) -> None: ...
 
-    def start(self, status: int, headers: Headers, length: int | None) -> None: ...
+    def start(self, status: int, head: bytes, length: int | None) -> None: ...
 
     def relay(self, data: bytes) -> None: ...
 

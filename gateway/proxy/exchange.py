@@ -15,15 +15,15 @@ from gateway.core.key import Key
 from gateway.dialects import OPAQUE, Dialect, dialect_for
 from gateway.errors import CallError, JournalError
 from gateway.proxy import admit, booking
+from gateway.proxy.caller import Caller, token_in_query, without_key
 from gateway.proxy.costing import Cost
 from gateway.proxy.door import CLOSED, Door
 from gateway.proxy.gateway import Gateway
-from gateway.proxy.headers import Headers, accept_encoding, forwarded
+from gateway.proxy.headers import IDENTITY, Headers
 from gateway.proxy.incoming import HeldBody
 from gateway.proxy.limits import Limits
 from gateway.proxy.plan import Plan, plan_read, plan_unread
 from gateway.proxy.relay import Relay
-from gateway.proxy.table import Upstream
 from gateway.proxy.tap import Tap
 from gateway.proxy.upstream import UpstreamConnection
 
@@ -44,14 +44,14 @@ class Exchange:
         "attempt_ns",
         "began_ns",
         "booked",
+        "caller",
         "dialect",
         "dispatched",
         "dispatched_ns",
         "door",
         "gateway",
-        "headers",
         "key",
-        "lookup",
+        "length",
         "method",
         "path",
         "plan",
@@ -61,27 +61,30 @@ class Exchange:
         "started_at",
     )
 
-    def __init__(self, gateway: Gateway, door: Door, method: bytes, url: bytes, headers: Headers) -> None:
+    def __init__(
+        self, gateway: Gateway, door: Door, method: bytes, url: bytes, headers: Headers, length: int | None
+    ) -> None:
+        """`headers` as they came but for `content-length`, which is `length`, None where there is none."""
         self.gateway = gateway
         self.door: Door = door
         self.method = method
         self.path, _, self._query = url.partition(b"?")
-        self.headers = headers
-        self.lookup = dict(headers)
+        self.caller: Caller = gateway.callers.of(headers)
+        self.length = length
         self.request_id = uuid7()
         self.started_at = self.attempt_at = gateway.now_us()
         self.began_ns = self.ready_ns = self.dispatched_ns = self.attempt_ns = time.perf_counter_ns()
         self.dialect: Dialect = OPAQUE
         self.key: Key | None = None
         self.plan: Plan | None = None
-        self.request_tap = Tap(gateway.table.settings.log.max_payload_kb * 1024)
+        self.request_tap = Tap(gateway.payload_bytes)
+        self.booked: Cost | None = None
+        self.dispatched = False
         self._held: HeldBody | None = None
         self._connection: UpstreamConnection | None = None
         self._relay: Relay | None = None
         self._limits = Limits()
         self._body_ended = False
-        self.dispatched = False
-        self.booked: Cost | None = None
         self._retried = False
         self._done = False
 
@@ -100,19 +103,21 @@ class Exchange:
         if gateway.draining:
             again = ((b"retry-after", b"1"),)
             raise CallError(503, "shutting_down", "The gateway is shutting down; send this again.", headers=again)
-        self.key = admit.authenticated(gateway.keys, self.lookup, self._query)
-        self._query = admit.without_key(self._query)
-        provider, self.path = admit.provider_in(self.path)
-        self.dialect = dialect_for(self.method, self.path) if provider is None else OPAQUE
-        if self.dialect.reads_body or (provider is None and admit.is_json(self.method, self.lookup)):
-            server = gateway.table.settings.server
-            limit = int(server.max_body_mb * 1024 * 1024)
-            encoding = self.lookup.get(b"content-encoding")
-            self._held = HeldBody(limit, encoding, admit.content_length(self.headers))
-            self._limits.set("body", server.body_timeout_s)
-            gateway.timed.add(self)
+        caller = self.caller
+        token = caller.token
+        if self._query:
+            token = token or token_in_query(self._query)
+            self._query = without_key(self._query)
+        self.key = admit.authenticated(gateway.keys, token)
+        provider = None
+        if self.path.startswith(b"/p/"):
+            provider, self.path = admit.provider_in(self.path)
         else:
-            self.plan = plan_unread(gateway.table, self.key, provider, self.lookup.get(b"x-callgate-tags"))
+            self.dialect = dialect_for(self.method, self.path)
+        if self.dialect.reads_body or (caller.is_json and provider is None and self.method == b"POST"):
+            self._held = HeldBody(gateway.body_bytes, caller.content_encoding, self.length)
+        else:
+            self.plan = plan_unread(gateway.table, self.key, provider, caller.tags)
             self._forward(self.plan)
 
     # ------------------------------------------------------------------ the request's body
@@ -123,7 +128,6 @@ class Exchange:
             return
         self.gateway.counters.bytes_in += len(data)
         if self._held is not None:
-            self._limits.set("body", self.gateway.table.settings.server.body_timeout_s)
             try:
                 self._held.feed(data)
             except CallError as error:
@@ -136,6 +140,12 @@ class Exchange:
             self.plan.body += data  # at most what was under way when the door was told to pause
             self.door.pause_body()
 
+    def body_waits(self) -> None:
+        """More of the body is to come: the client has so long for its next piece."""
+        if not self._done and self._held is not None:
+            self._limits.set("body", self.gateway.table.settings.server.body_timeout_s)
+            self.gateway.timed.add(self)
+
     def body_end(self) -> None:
         """The request is complete."""
         if self._done:
@@ -144,61 +154,59 @@ class Exchange:
         self.ready_ns = time.perf_counter_ns()
         if self._held is None:
             if self._connection is not None:
-                self._connection.send_more(b"0\r\n\r\n" if self._is_chunked else b"", complete=True)
-                self._limits.set("first byte", self._upstream.timeout.first_byte_s)
+                self._connection.send_more(b"0\r\n\r\n" if self.caller.chunked else b"", complete=True)
+                self._limits.set("first byte", self._connection.first_byte_s)
             return
         assert self.key is not None
         try:
             raw = self._held.finish()
+            self._held = None
             self.request_tap.add(raw)
-            header_tags = self.lookup.get(b"x-callgate-tags")
-            self.plan = plan_read(self.gateway.table, self.key, self.dialect, raw, header_tags)
+            self.plan = plan_read(self.gateway.table, self.key, self.dialect, raw, self.caller.tags)
             self._forward(self.plan)
         except CallError as error:
             self._refuse(error)
 
-    @property
-    def _is_chunked(self) -> bool:
-        """Whether a body that streams through is sent on chunked, as the client sends it."""
-        return b"transfer-encoding" in self.lookup
-
     def _framed(self, data: bytes) -> bytes:
-        return b"%x\r\n%b\r\n" % (len(data), data) if self._is_chunked else data
+        """A piece of a body that streams through, chunked where the client sends it so."""
+        return b"%x\r\n%b\r\n" % (len(data), data) if self.caller.chunked else data
 
     # ------------------------------------------------------------------ forward
 
     def _forward(self, plan: Plan) -> None:
         """Writes down that the call is dispatched, then hands it to a connection: at once where one is idle."""
+        gateway = self.gateway
         try:
-            self.gateway.journal.open(booking.opened(self, plan))
+            gateway.journal.open(booking.opened(self, plan))
         except JournalError as exc:
             message = f"The gateway takes no call that it could not account for: {exc}. See /readyz."
             again = ((b"retry-after", b"5"),)
             raise CallError(503, "journal_unavailable", message, headers=again) from exc
         self.dispatched = True
-        self.gateway.counters.in_flight += 1
-        self.gateway.timed.add(self)
+        gateway.counters.in_flight += 1
+        gateway.timed.add(self)
         self._limits.begin(plan.target.upstream.timeout)
         self.dispatched_ns = time.perf_counter_ns()
-        self._attempt()
+        self._attempt(plan)
 
-    def _attempt(self) -> None:
+    def _attempt(self, plan: Plan) -> None:
         self.attempt_at = self.gateway.now_us()
         self.attempt_ns = time.perf_counter_ns()
-        pool = self._upstream.pool
+        pool = plan.target.upstream.pool
         connection = None if self._retried else pool.take()
         if connection is not None:
             self.connected(connection)
         else:
-            self._limits.set("connect", self._upstream.timeout.connect_s)
+            self._limits.set("connect", plan.target.upstream.timeout.connect_s)
             pool.wait(self)
 
     def connected(self, connection: UpstreamConnection) -> None:
         plan = self.plan
         assert plan is not None
         self._connection = connection
+        connection.first_byte_s = plan.target.upstream.timeout.first_byte_s
         if self._body_ended:
-            self._limits.set("first byte", self._upstream.timeout.first_byte_s)
+            self._limits.set("first byte", connection.first_byte_s)
         else:
             self._limits.suspend()
         connection.send(self, self._request(plan), complete=self._body_ended, head_only=self.method == b"HEAD")
@@ -208,42 +216,34 @@ class Exchange:
 
     def _request(self, plan: Plan) -> bytes:
         """The upstream request: its head, and as much of the body as there is."""
-        upstream = plan.target.upstream
+        upstream, caller = plan.target.upstream, self.caller
         body = plan.body
         if plan.held:
             framing = b"content-length: %d\r\n" % len(body)
-        elif self._is_chunked:
-            framing = b"transfer-encoding: chunked\r\n"
-            body = (self._framed(body) if body else b"") + (b"0\r\n\r\n" if self._body_ended else b"")
         else:
-            framing = b"content-length: %b\r\n" % self.lookup[b"content-length"] if self._has_length else b""
-        if not plan.held and b"content-encoding" in self.lookup:
-            framing += b"content-encoding: %b\r\n" % self.lookup[b"content-encoding"]
-        encoding = b"identity" if plan.stream else accept_encoding(self.lookup.get(b"accept-encoding"))
-        return b"%b %b HTTP/1.1\r\n%b%b%b%b\r\n%b" % (
+            framing = b"" if self.length is None else b"content-length: %d\r\n" % self.length
+            if caller.chunked:
+                framing = b"transfer-encoding: chunked\r\n"
+                body = (self._framed(body) if body else b"") + (b"0\r\n\r\n" if self._body_ended else b"")
+            if caller.content_encoding is not None:
+                framing += b"content-encoding: %b\r\n" % caller.content_encoding
+        return b"%b %b HTTP/1.1\r\n%b%b%b%b%b\r\n%b" % (
             self.method,
             upstream.target(self.path, self._query),
             upstream.head,
             next(upstream.credentials),
-            forwarded(self.headers, encoding),
+            caller.forwarded,
+            IDENTITY if plan.stream else caller.accept_encoding,
             framing,
             body,
         )
 
-    @property
-    def _has_length(self) -> bool:
-        return b"content-length" in self.lookup
-
-    @property
-    def _upstream(self) -> Upstream:
-        assert self.plan is not None
-        return self.plan.target.upstream
-
     # ------------------------------------------------------------------ the answer
 
-    def answer_started(self, status: int, headers: Headers) -> None:
+    def answer_started(self, status: int, headers: Headers, complete: bool) -> None:
         assert self.plan is not None
-        self._limits.set("idle", self._upstream.timeout.idle_s)
+        if not complete:
+            self._limits.set("idle", self.plan.target.upstream.timeout.idle_s)
         self._relay = Relay(self, self.plan, status, headers)
         self._relay.begin()
 
@@ -255,33 +255,35 @@ class Exchange:
             self._connection = None
             self._end()
         else:
-            self._limits.set("idle", self._upstream.timeout.idle_s)
+            assert self.plan is not None
+            self._limits.set("idle", self.plan.target.upstream.timeout.idle_s)
         relay.data(data, complete)
 
     def answer_lost(self, reason: str, malformed: bool) -> None:
         connection, self._connection = self._connection, None
-        if self._done or connection is None:
+        plan = self.plan
+        if self._done or connection is None or plan is None:
             return
-        if connection.served and not connection.answering and self._can_repeat:
+        name = plan.target.upstream.name
+        if connection.served and not connection.answering and self._can_repeat(plan):
             # It had been closed while it lay idle, and nothing was answered: once more, on a fresh one.
             self.gateway.counters.retried_stale += 1
             self._retried = True
-            self._attempt()
+            self._attempt(plan)
         elif malformed:
-            message = f"The answer of {self._upstream.name} cannot be read: {reason}."
+            message = f"The answer of {name} cannot be read: {reason}."
             self._fail(CallError(502, "upstream_malformed", message, error_type="parse_error"))
         else:
-            message = f"The connection to {self._upstream.name} broke before the answer was complete: {reason}."
+            message = f"The connection to {name} broke before the answer was complete: {reason}."
             self._fail(CallError(502, "upstream_reset", message, error_type="network"))
 
-    @property
-    def _can_repeat(self) -> bool:
+    def _can_repeat(self, plan: Plan) -> bool:
         """Whether all that was sent is still at hand."""
-        assert self.plan is not None
-        return not self._retried and self._body_ended and (self.plan.held or not self.request_tap.size)
+        return not self._retried and self._body_ended and (plan.held or not self.request_tap.size)
 
     def connect_failed(self, error: Exception) -> None:
-        name = self._upstream.name
+        assert self.plan is not None
+        name = self.plan.target.upstream.name
         if isinstance(error, ssl.SSLError):
             reason = getattr(error, "verify_message", "") or error.reason or str(error)
             message, code = f"There is no secure connection to {name}: {reason}.", "upstream_tls"
@@ -304,11 +306,15 @@ class Exchange:
         self.gateway.counters.upstream_errors += 1
         self._let_go()
         self._end()
-        if self._relay is not None:
-            self._relay.broken(error)
-        else:
+        relay, self._relay = self._relay, None
+        if relay is not None:
+            relay.broken(error)
+            return
+        try:
             booking.book(self, error.status, error)
-            self.reply_error(error)
+        except JournalError as exc:
+            error = CallError(503, "journal_unavailable", f"{error.message} Nor can it be written down: {exc}.")
+        self.reply_error(error)
 
     def interrupt(self, error: CallError) -> None:
         """The gateway stops before the answer is complete."""
@@ -323,24 +329,30 @@ class Exchange:
         self.door = CLOSED
         if not self.dispatched:
             self._end()
-        elif self._upstream.drains and self._body_ended:
+            return
+        assert self.plan is not None
+        if self.plan.target.upstream.drains and self._body_ended:
             if self._relay is not None:
                 self._relay.client_is_gone = True
             if self._connection is not None:
                 self._connection.resume()
-        else:
-            self._let_go()
-            self._end()
-            gone = CallError(499, "client_closed", "the client closed the connection", error_type="cancelled")
-            booking.book(self, 499, gone, self._relay)
+            return
+        self._let_go()
+        self._end()
+        relay, self._relay = self._relay, None
+        gone = CallError(499, "client_closed", "the client closed the connection", error_type="cancelled")
+        try:
+            booking.book(self, 499, gone, relay)
+        except JournalError:
+            return  # its open frame is there: it will be booked as interrupted
 
     def _let_go(self) -> None:
         """Closes the upstream connection, or leaves the line for one."""
         if self._connection is not None:
             self._connection.abandon()
             self._connection = None
-        else:
-            self._upstream.pool.forget(self)
+        elif self.plan is not None:
+            self.plan.target.upstream.pool.forget(self)
 
     def _end(self) -> None:
         if self._done:
@@ -350,21 +362,22 @@ class Exchange:
         if self.dispatched:
             self.gateway.counters.in_flight -= 1
 
-    def reply_error(self, error: CallError) -> None:
-        headers = [(b"content-type", b"application/json"), *self.own_headers(), *error.headers]
-        self.door.reply(error.status, headers, self.dialect.error_body(error))
+    def finished(self) -> None:
+        """Its relay is through: without this the two would hold each other until the garbage collector comes."""
+        self._relay = None
 
-    def own_headers(self) -> Headers:
-        """What the gateway adds to every answer."""
-        headers = [(b"x-request-id", self.request_id.encode())]
-        if self.plan is not None:
-            target = self.plan.target
-            headers.append((b"x-callgate-provider", target.upstream.name.encode()))
-            if target.model is not None:
-                headers.append((b"x-callgate-model", target.model.encode()))
-            headers.append((b"x-callgate-attempts", b"1"))
-            headers.append((b"x-callgate-cache", b"bypass"))
-        return headers
+    def reply_error(self, error: CallError) -> None:
+        head = b"content-type: application/json\r\n" + self.own_head()
+        for pair in error.headers:
+            head += b"%b: %b\r\n" % pair
+        self.door.reply(error.status, head, self.dialect.error_body(error))
+
+    def own_head(self) -> bytes:
+        """The header lines that the gateway adds to every answer."""
+        return b"x-request-id: %b\r\n%b" % (
+            self.request_id.encode(),
+            self.plan.target.head if self.plan is not None else b"",
+        )
 
     @property
     def is_waiting(self) -> bool:
@@ -385,9 +398,9 @@ class Exchange:
             self._limits.suspend()
 
     def resume(self) -> None:
-        if self._connection is not None:
+        if self._connection is not None and self.plan is not None:
             self._connection.resume()
-            self._limits.set("idle", self._upstream.timeout.idle_s)
+            self._limits.set("idle", self.plan.target.upstream.timeout.idle_s)
 
     def pause_sending(self) -> None:
         self.door.pause_body()
@@ -397,7 +410,8 @@ class Exchange:
 
     def check(self, now: float) -> None:
         """Called by the gateway's sweep: ends the call when one of its time limits has passed."""
-        error = self._limits.passed(now, self._upstream.name if self.dispatched else None)
+        name = self.plan.target.upstream.name if self.plan is not None else None
+        error = self._limits.passed(now, name)
         if error is not None and self.dispatched:
             self._fail(error)
         elif error is not None:

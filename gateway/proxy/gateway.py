@@ -10,6 +10,7 @@ from typing import Protocol
 
 from gateway.core.key import Key
 from gateway.journal import JournalWriter
+from gateway.proxy.caller import Callers
 from gateway.proxy.table import Pools, Table
 
 SWEEP_S = 0.1
@@ -72,8 +73,9 @@ class Gateway:
         counters: Counters,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
-        self.table = table
         self.pools = pools
+        self.callers = Callers()
+        self.use(table)
         self.journal = journal
         self.keys = keys
         self.counters = counters
@@ -83,6 +85,14 @@ class Gateway:
         self.draining = False
         """Shutting down: no new call is let in."""
         self._sweeping: asyncio.TimerHandle | None = None
+
+    def use(self, table: Table) -> None:
+        """Takes new settings, all at once."""
+        self.table = table
+        self.body_bytes = int(table.settings.server.max_body_mb * 1024 * 1024)
+        """Largest body that is held."""
+        self.payload_bytes = table.settings.log.max_payload_kb * 1024
+        """How much of a body is logged."""
 
     def start(self) -> None:
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)

@@ -63,25 +63,21 @@ def named_in_connection(headers: Headers) -> frozenset[bytes]:
     return frozenset(named)
 
 
-def first(headers: Headers, wanted: bytes) -> bytes | None:
-    for name, value in headers:
-        if name == wanted:
-            return value
-    return None
+IDENTITY = b"accept-encoding: identity\r\n"
 
 
-def accept_encoding(value: bytes | None) -> bytes | None:
-    """The client's `accept-encoding` without the codings that could not be metered. None: send none at all.
+def accept_encoding(value: bytes | None) -> bytes:
+    """The client's `accept-encoding` as a header line, without the codings that could not be metered.
 
     Weights stay as they are. A client that sends no header gets no compression asked for in its name.
     """
     if value is None:
-        return None
+        return b""
     kept = [part.strip() for part in value.split(b",") if part.split(b";")[0].strip().lower() in _READABLE]
-    return b", ".join(kept) or b"identity"
+    return b"accept-encoding: %b\r\n" % b", ".join(kept) if kept else IDENTITY
 
 
-def forwarded(headers: Headers, encoding: bytes | None) -> bytes:
+def forwarded(headers: Headers) -> bytes:
     """The header lines of the upstream request that stem from the client, ready to be written."""
     lines = []
     dropped = named_in_connection(headers)
@@ -89,20 +85,18 @@ def forwarded(headers: Headers, encoding: bytes | None) -> bytes:
         if name in NOT_FORWARDED or name in dropped or name.startswith(b"x-callgate-"):
             continue
         lines.append(b"%b: %b\r\n" % (name, value))
-    if encoding is not None:
-        lines.append(b"accept-encoding: %b\r\n" % encoding)
     return b"".join(lines)
 
 
-def relayed(headers: Headers) -> Headers:
-    """The provider's headers as the client gets them: without hop-by-hop ones, cookies and framing."""
-    dropped = named_in_connection(headers)
-    kept = []
-    for name, value in headers:
-        if name in NOT_RELAYED or name in dropped:
-            continue
-        kept.append((b"x-upstream-request-id" if name == b"x-request-id" else name, value))
-    return kept
+def relayed(headers: Headers, lookup: dict[bytes, bytes]) -> bytes:
+    """The provider's headers as lines for the client: without hop-by-hop ones, cookies and framing."""
+    if b"connection" in lookup and (dropped := named_in_connection(headers)):
+        headers = [pair for pair in headers if pair[0] not in dropped]
+    if b"x-request-id" in lookup:
+        headers = [
+            (b"x-upstream-request-id", value) if name == b"x-request-id" else (name, value) for name, value in headers
+        ]
+    return b"".join([b"%b: %b\r\n" % pair for pair in headers if pair[0] not in NOT_RELAYED])
 
 
 def without_credentials(headers: Headers) -> Headers:

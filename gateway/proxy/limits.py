@@ -20,9 +20,12 @@ class Limits:
         self._total_s = 0.0
 
     def begin(self, timeout: Timeout) -> None:
-        """The call is dispatched: its total time runs from now."""
+        """The call is dispatched: its total time runs from now, and so does the wait for a connection."""
+        now = time.monotonic()
         self._total_s = timeout.total_s
-        self._total_at = time.monotonic() + timeout.total_s
+        self._total_at = now + timeout.total_s
+        self._name, self._seconds = "connect", timeout.connect_s
+        self._at = now + timeout.connect_s
 
     def set(self, name: str, seconds: float) -> None:
         self._name = name

@@ -12,11 +12,12 @@ from gateway.proxy.headers import Headers
 class Recorded:
     """One request in waiting, as far as it has come. Also answers what uvicorn asks the parser about it."""
 
-    __slots__ = ("_keep_alive", "_method", "_version", "body", "complete", "head_complete", "headers", "url")
+    __slots__ = ("_keep_alive", "_method", "_version", "body", "complete", "head_complete", "headers", "length", "url")
 
     def __init__(self) -> None:
         self.url = b""
         self.headers: Headers = []
+        self.length: int | None = None
         self.body: list[bytes] = []
         self.head_complete = False
         self.complete = False

@@ -18,7 +18,6 @@ from gateway.errors import CallError
 from gateway.proxy import halfclose
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.gateway import Gateway
-from gateway.proxy.headers import Headers
 from gateway.proxy.paths import is_model_traffic, origin_form
 from gateway.proxy.pipeline import Recorded
 
@@ -39,6 +38,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._gateway = gateway
         self._exchange: Exchange | None = None
         self._url = b""
+        self._length: int | None = None
         self._waiting: deque[Recorded] = deque()
         self._recording: Recorded | None = None
         self._in_body = False
@@ -109,6 +109,8 @@ class GatewayProtocol(HttpToolsProtocol):
             self._cut_off(f"This is not a valid HTTP/1.1 request: {exc}.", 400)
         if not self._in_body and self._head_bytes > self._gateway.table.settings.server.max_header_kb * 1024:
             self._cut_off("The request's headers are too large (server.max_header_kb).", 431)
+        if self._in_body and self._exchange is not None:
+            self._exchange.body_waits()
         if self._waiting:
             self.flow.pause_reading()
 
@@ -135,8 +137,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def _refuse(self, error: CallError) -> None:
         body = OPAQUE.error_body(error)
         self._keep_alive = False
-        self._write_head(error.status, [(b"content-type", b"application/json")], len(body))
-        self.transport.write(body)
+        self._write(error.status, b"content-type: application/json\r\n", len(body), body)
         self._linger()
 
     def _linger(self) -> None:
@@ -156,7 +157,7 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         self._url = b""
         self.headers = []
-        self.expect_100_continue = False
+        self._length = None
         self._discarding = False
 
     def on_url(self, url: bytes) -> None:
@@ -166,10 +167,16 @@ class GatewayProtocol(HttpToolsProtocol):
             self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._recording is not None:
-            self._recording.headers.append((name.lower(), value))
+        recording = self._recording
+        if len(name) == 14 and name.lower() == b"content-length":
+            if recording is not None:
+                recording.length = int(value)
+            else:
+                self._length = int(value)
+        elif recording is not None:
+            recording.headers.append((name, value))
         else:
-            self.headers.append((name.lower(), value))
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._in_body = True
@@ -189,14 +196,16 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         self._http10 = self.parser.get_http_version() == "1.0"
         self._keep_alive = self.parser.should_keep_alive()
-        exchange = self._exchange = Exchange(self._gateway, self, method, url, self.headers)
+        exchange = self._exchange = Exchange(self._gateway, self, method, url, self.headers, self._length)
         exchange.begin()
-        if self._exchange is exchange and any(name == b"expect" for name, _ in self.headers) and not self._http10:
+        if exchange.caller.expects_continue and self._exchange is exchange and not self._http10:
             self.transport.write(halfclose.PROBE)
 
     def _give_head_to_app(self) -> None:
         """uvicorn's own handling, from where its parser callbacks would have come to."""
         url, headers = self._url, self.headers
+        if self._length is not None:
+            headers = [*headers, (b"content-length", b"%d" % self._length)]
         super().on_message_begin()
         super().on_url(url)
         for name, value in headers:
@@ -259,8 +268,7 @@ class GatewayProtocol(HttpToolsProtocol):
         recorded = self._waiting.popleft()
         if self._recording is recorded:
             self._recording = None
-        self._url, self.headers = recorded.url, recorded.headers
-        self.expect_100_continue = False
+        self._url, self.headers, self._length = recorded.url, recorded.headers, recorded.length
         self._discarding = False
         if recorded.head_complete:
             self._play(recorded)
@@ -308,21 +316,23 @@ class GatewayProtocol(HttpToolsProtocol):
 
     # ------------------------------------------------------------------ the door
 
-    def reply(self, status: int, headers: Headers, body: bytes) -> None:
+    def reply(self, status: int, head: bytes, body: bytes) -> None:
         exchange = self._exchange
         head_only = exchange is not None and exchange.method == b"HEAD"
-        self._decide_keep_alive()
-        self._write_head(status, headers, None if head_only or status in (204, 304) else len(body), body)
+        if self._in_body:
+            self._decide_keep_alive()
+        self._write(status, head, None if head_only or status in (204, 304) else len(body), body)
         self._answered()
 
-    def start(self, status: int, headers: Headers, length: int | None) -> None:
-        self._decide_keep_alive()
+    def start(self, status: int, head: bytes, length: int | None) -> None:
+        if self._in_body:
+            self._decide_keep_alive()
         self._chunked = length is None and not self._http10
         if length is None and self._http10:
             self._keep_alive = False
         if self._chunked:
-            headers.append((b"transfer-encoding", b"chunked"))
-        self._write_head(status, headers, length)
+            head += b"transfer-encoding: chunked\r\n"
+        self._write(status, head, length, b"")
 
     def relay(self, data: bytes) -> None:
         if self._chunked:
@@ -351,22 +361,22 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _decide_keep_alive(self) -> None:
         """A request answered before it is complete: a small rest is read and thrown away, a large one ends it."""
-        if self._in_body and self._exchange is not None and not self._exchange.is_waiting:
-            declared = self._exchange.lookup.get(b"content-length")
-            if declared is None or int(declared) > SMALL_REST_BYTES:
+        if self._exchange is not None and not self._exchange.is_waiting:
+            declared = self._exchange.length
+            if declared is None or declared > SMALL_REST_BYTES:
                 self._keep_alive = False
 
-    def _write_head(self, status: int, headers: Headers, length: int | None, body: bytes = b"") -> None:
-        parts = [STATUS_LINE[status] if 100 <= status < 600 else b"HTTP/1.1 %d \r\n" % status]
-        for pair in headers:
-            parts.append(b"%b: %b\r\n" % pair)
-        if length is not None:
-            parts.append(b"content-length: %d\r\n" % length)
-        if not self._keep_alive:
-            parts.append(b"connection: close\r\n")
-        parts.append(b"\r\n")
-        parts.append(body)
-        self.transport.write(b"".join(parts))
+    def _write(self, status: int, head: bytes, length: int | None, body: bytes) -> None:
+        self.transport.write(
+            b"%b%b%b%b\r\n%b"
+            % (
+                STATUS_LINE.get(status) or b"HTTP/1.1 %d \r\n" % status,
+                head,
+                b"" if length is None else b"content-length: %d\r\n" % length,
+                b"" if self._keep_alive else b"connection: close\r\n",
+                body,
+            )
+        )
 
     # ------------------------------------------------------------------ flow control
 

@@ -14,7 +14,7 @@ from gateway.core.usage_chunk import UsageChunkFilter
 from gateway.errors import CallError, JournalError
 from gateway.proxy import booking
 from gateway.proxy.costing import Cost, dollars
-from gateway.proxy.headers import Headers, first, relayed
+from gateway.proxy.headers import Headers, relayed
 from gateway.proxy.plan import Plan
 from gateway.proxy.tap import Tap
 
@@ -45,6 +45,7 @@ class Relay:
         "encoding",
         "ended_ns",
         "headers",
+        "lookup",
         "started",
         "status",
         "streaming",
@@ -54,15 +55,16 @@ class Relay:
 
     def __init__(self, exchange: Exchange, plan: Plan, status: int, headers: Headers) -> None:
         settings = exchange.gateway.table.settings.log
+        self.lookup = lookup = dict(headers)
         self._exchange = exchange
         self._plan = plan
         self.status = status
         self.headers = headers
         self.answer_ns = time.perf_counter_ns()
         self.content_ns: int | None = None
-        self.encoding = first(headers, b"content-encoding")
-        self.streaming = (first(headers, b"content-type") or b"").startswith(b"text/event-stream")
-        self.tap = Tap(max(settings.max_payload_kb, 1024) * 1024)
+        self.encoding = lookup.get(b"content-encoding")
+        self.streaming = lookup.get(b"content-type", b"").startswith(b"text/event-stream")
+        self.tap = Tap(max(exchange.gateway.payload_bytes, 1024 * 1024))
         self.timing: list[tuple[int, int]] | None = [] if settings.capture_stream_timing else None
         self.client_is_gone = False
         self.started = False
@@ -81,6 +83,7 @@ class Relay:
     def data(self, data: bytes, complete: bool) -> None:
         if complete:
             self.ended_ns = time.perf_counter_ns()
+            self._exchange.finished()
         if data:
             self.tap.add(data)
             if self.timing is not None:
@@ -154,31 +157,31 @@ class Relay:
             if cost is None:
                 return
             body = b"".join([*self._held, data]) if self._held else data
-            headers = self._headers()
+            head = self._head()
             if cost.total is not None:
-                headers.append((b"x-callgate-cost-usd", dollars(cost.total)))
-            if exchange.method == b"HEAD" and (length := first(self.headers, b"content-length")):
-                headers.append((b"content-length", length))
+                head += b"x-callgate-cost-usd: %b\r\n" % dollars(cost.total)
+            if exchange.method == b"HEAD" and (length := self.lookup.get(b"content-length")):
+                head += b"content-length: %b\r\n" % length
             exchange.gateway.counters.bytes_out += len(body)
             self.started = True
-            exchange.door.reply(self.status, headers, body)
+            exchange.door.reply(self.status, head, body)
 
     # ------------------------------------------------------------------ the head
 
     def _start(self) -> None:
         self.started = True
-        length = first(self.headers, b"content-length")
+        length = self.lookup.get(b"content-length")
         declared = int(length) if length is not None and self._filter is None else None
-        self._exchange.door.start(self.status, self._headers(), declared)
+        self._exchange.door.start(self.status, self._head(), declared)
 
-    def _headers(self) -> Headers:
+    def _head(self) -> bytes:
         exchange = self._exchange
-        headers = relayed(self.headers)
-        headers += exchange.own_headers()
-        gateway_ms = (exchange.dispatched_ns - exchange.ready_ns) / 1e6
-        upstream_ms = (self.answer_ns - exchange.attempt_ns) / 1e6
-        headers.append((b"server-timing", b"gateway;dur=%.3f, upstream;dur=%.3f" % (gateway_ms, upstream_ms)))
-        return headers
+        return b"%b%bserver-timing: gateway;dur=%.3f, upstream;dur=%.3f\r\n" % (
+            relayed(self.headers, self.lookup),
+            exchange.own_head(),
+            (exchange.dispatched_ns - exchange.ready_ns) / 1e6,
+            (self.answer_ns - exchange.attempt_ns) / 1e6,
+        )
 
     # ------------------------------------------------------------------ endings
 

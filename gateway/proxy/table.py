@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -63,7 +63,9 @@ class Target(msgspec.Struct, frozen=True):
     upstream: Upstream
     model: str | None
     name: str
-    """`provider/model`, for permissions and the response header."""
+    """`provider/model`, for permissions."""
+    head: bytes
+    """Header lines of every answer from here."""
 
 
 class Table:
@@ -111,7 +113,7 @@ class Table:
                 "/p/{provider}/… to say which provider is meant.",
                 error_type="invalid_request",
             )
-        return Target(self.default, None, self.default.name)
+        return _target(self.default, None)
 
     def named(self, provider: str) -> Target:
         upstream = self.upstreams.get(provider)
@@ -122,7 +124,7 @@ class Table:
                 f"No provider is called {provider!r}. There are: {', '.join(sorted(self.upstreams))}.",
                 error_type="invalid_request",
             )
-        return Target(upstream, None, upstream.name)
+        return _target(upstream, None)
 
     def _find(self, model: str) -> Target:
         model = self.settings.models.get(model, model)
@@ -144,7 +146,20 @@ class Table:
         )
 
     def _target(self, provider: str, model: str) -> Target:
-        return Target(self.upstreams[provider], model, f"{provider}/{model}")
+        return _target(self.upstreams[provider], model)
+
+
+def _target(upstream: Upstream, model: str | None) -> Target:
+    head = b"x-callgate-provider: %b\r\n" % upstream.name.encode()
+    if model is not None:
+        head += b"x-callgate-model: %b\r\n" % _header_value(model)
+    head += b"x-callgate-attempts: 1\r\nx-callgate-cache: bypass\r\n"
+    return Target(upstream, model, upstream.name if model is None else f"{upstream.name}/{model}", head)
+
+
+def _header_value(text: str) -> bytes:
+    """A client's text as a header value: what could break out of one is percent-encoded."""
+    return quote(text, safe="/:@._-+ ").encode("ascii")[:500]
 
 
 class Pools:

@@ -23,7 +23,9 @@ class Caller(Protocol):
 
     def connect_failed(self, error: Exception) -> None: ...
 
-    def answer_started(self, status: int, headers: Headers) -> None: ...
+    def answer_started(self, status: int, headers: Headers, complete: bool) -> None:
+        """The head, and whether the whole answer came with it."""
+        ...
 
     def answer_data(self, data: bytes, complete: bool) -> None:
         """The next bytes of the body, unframed, and whether they are the last. `data` may be empty."""
@@ -55,6 +57,9 @@ class UpstreamConnection(asyncio.Protocol):
         "_parser",
         "_pool",
         "_request_done",
+        "_reusable",
+        "_status",
+        "first_byte_s",
         "idle_since",
         "served",
         "transport",
@@ -66,12 +71,15 @@ class UpstreamConnection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set before anything else happens
         self.idle_since = 0.0
+        self.first_byte_s = 0.0
+        """The first-byte limit of the call it serves."""
         self.served = 0
         """Answers so far; a connection that has served before may have been closed by its peer unnoticed."""
         self._reset()
 
     def _reset(self) -> None:
         self._headers: Headers = []
+        self._status = 0
         self._headers_done = False
         self._head_new = False
         self._head_bytes = 0
@@ -80,6 +88,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._no_body = False
         self._body: list[bytes] = []
         self._complete = False
+        self._reusable = False
         self._request_done = True
 
     # ------------------------------------------------------------------ used by the exchange
@@ -144,7 +153,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _deliver(self, caller: Caller) -> None:
         if self._head_new:
             self._head_new = False
-            caller.answer_started(self._parser.get_status_code(), self._headers)
+            caller.answer_started(self._status, self._headers, self._complete)
             if self._caller is not caller:
                 return
         complete = self._complete
@@ -160,7 +169,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _finish(self) -> None:
         """After a complete answer: back to the pool, or closed where either side asked for it or is not done."""
         self.served += 1
-        keep = self._parser.should_keep_alive() and self._request_done and not self._no_body
+        keep = self._reusable and self._request_done and not self._no_body
         self._reset()
         if keep and not self.transport.is_closing():
             self._pool.released(self)
@@ -207,6 +216,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._informational = True
             self._headers = []
             return
+        self._status = status
         self._headers_done = self._head_new = True
         self._framed = status in (204, 304) or any(
             name in (b"content-length", b"transfer-encoding") for name, _ in self._headers
@@ -222,3 +232,4 @@ class UpstreamConnection(asyncio.Protocol):
             self._informational = False
             return
         self._complete = True
+        self._reusable = self._parser.should_keep_alive()  # the parser only knows it now
