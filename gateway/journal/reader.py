@@ -49,6 +49,8 @@ class FolderReader:
         self.offset = offset
         self.finished = False
         """The writer is dead and everything it wrote was read."""
+        self.has_more = False
+        """The last `read` ended because it had enough, not because there was nothing more."""
         self._fd: int | None = None
         self._mark: int | None = None
         self._lock: int | None = None
@@ -58,6 +60,7 @@ class FolderReader:
         """The next frames, about `max_bytes` of them; both lists empty when there is nothing new."""
         frames: list[Frame] = []
         damage: list[Damage] = []
+        self.has_more = False
         while not frames and not damage and not self.finished:
             alive = self._writer_lives()  # looked up before the file is read: what a dead writer wrote is all there
             numbers = [number for number in segment_numbers(self.path) if number >= self.segment]
@@ -97,6 +100,7 @@ class FolderReader:
             frames.append(frame)
             at = frame.end - base
         self.offset = base + at
+        self.has_more = not last or (not break_reason and len(data) == max_bytes)
         if frames:
             self._suspect = None
             return False

@@ -82,7 +82,8 @@ class Recorder:
             taken = self._read()
             if taken:
                 quiet_since = time.monotonic()
-            if self._is_due(behind=taken >= READ_BYTES // 2):
+            behind = any(joiner.reader.has_more for joiner in self._joiners.values())
+            if self._is_due(behind=behind):
                 await self._flush()
             if not taken:
                 if await self._remove_finished():
@@ -90,7 +91,7 @@ class Recorder:
                 if self.draining.is_set() and self._may_end(quiet_since):
                     break
             await self._look_after_itself(idle=not taken)
-            if taken < READ_BYTES // 2:
+            if not behind:
                 await asyncio.sleep(POLL_S)
         self._journal.close()
         self.health.state = "stopped"

@@ -1,0 +1,154 @@
+"""Calls to record, and a store in memory to record them in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.core.ids import uuid7
+from gateway.core.span import Attempt, CallClosed, CallOpened
+from gateway.journal import JournalWriter
+from gateway.store.base import Batch, CarriedOpen, JournalPosition, Rejected, SpanWrite, Written
+from pricing.usage import Usage
+
+STARTED = 1_790_000_000_000_000
+MB = 1 << 20
+
+
+def make_opened(request_id: str, **changes: object) -> CallOpened:
+    fields: dict[str, object] = {
+        "request_id": request_id,
+        "started_at": STARTED,
+        "kind": "llm",
+        "endpoint": "POST /v1/chat/completions",
+        "dialect": "openai.chat",
+        "stream": False,
+        "provider": "openai",
+        "model_requested": "fast",
+        "model": "gpt-4o-mini",
+        "key_id": "key_1",
+        "tenant": "acme",
+        "environment": "production",
+        "tags": {"feature": "chat", "userId": "u1"},
+        "input_tokens_estimate": 12,
+    }
+    return CallOpened(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def make_closed(request_id: str, **changes: object) -> CallClosed:
+    fields: dict[str, object] = {
+        "request_id": request_id,
+        "ended_at": STARTED + 500_000,
+        "status_code": 200,
+        "error_type": None,
+        "error_message": None,
+        "attempts": [Attempt("openai", "gpt-4o-mini", 200, None, STARTED, 499_000, 1300)],
+        "provider": "openai",
+        "model": "gpt-4o-mini-2024-07-18",
+        "upstream_request_id": "req_1",
+        "usage": Usage(input_tokens=12, output_tokens=3),
+        "usage_source": "reported",
+        "usage_raw": b'{"prompt_tokens":12,"completion_tokens":3}',
+        "service_tier": "default",
+        "cost_nanousd": 1300,
+        "input_cost_nanousd": 1000,
+        "output_cost_nanousd": 300,
+        "charge_nanousd": 1300,
+        "cost_source": "catalog",
+        "price_id": "p1",
+        "ttft_us": None,
+        "upstream_us": 499_000,
+        "overhead_us": 120,
+        "cache": None,
+        "request_bytes": 0,
+        "response_bytes": 0,
+        "request_content_type": "application/json",
+        "response_content_type": "application/json",
+        "response_encoding": None,
+        "request_headers": [],
+        "response_headers": [],
+    }
+    return CallClosed(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def write_call(writer: JournalWriter, request_id: str | None = None, response: bytes = b"") -> str:
+    """A whole call in the journal; its id."""
+    request_id = request_id or uuid7()
+    writer.open(make_opened(request_id))
+    writer.close(make_closed(request_id, response_bytes=len(response)), [], [response])
+    return request_id
+
+
+class MemoryStore:
+    """A SpanWriter that keeps everything in memory, and fails on request."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, SpanWrite] = {}
+        self.batches: list[Batch] = []
+        self.reached: dict[str, JournalPosition] = {}
+        self.opens: dict[str, CarriedOpen] = {}
+        self.failures: list[Exception] = []
+        """Raised one by one by the next writes, before anything is kept."""
+        self.refused: dict[str, str] = {}
+        """request_id → the error with which the row is rejected."""
+        self.poison: set[str] = set()
+        """request_ids that make a write fail in a way no store should."""
+
+    async def write(self, batch: Batch) -> Written:
+        if self.failures:
+            raise self.failures.pop(0)
+        if any(row.span.request_id in self.poison for row in batch.spans):
+            raise RuntimeError("cannot happen")
+        self.batches.append(batch)
+        rejected = [Rejected(row, self.refused[row.span.request_id]) for row in batch.spans if self._refuses(row)]
+        fresh = [row for row in batch.spans if row.span.request_id not in self.rows and not self._refuses(row)]
+        self.rows.update((row.span.request_id, row) for row in fresh)
+        self.reached.update((position.journal, position) for position in batch.positions)
+        self.opens.update((each.request_id, each) for each in batch.carry)
+        for request_id in batch.carry_done:
+            self.opens.pop(request_id, None)
+        return Written(new=len(fresh), rejected=rejected)
+
+    def _refuses(self, row: SpanWrite) -> bool:
+        return row.span.request_id in self.refused
+
+    async def positions(self) -> dict[str, JournalPosition]:
+        return dict(self.reached)
+
+    async def carried(self, journal: str) -> list[CarriedOpen]:
+        return [each for each in self.opens.values() if each.journal == journal]
+
+    async def expire(self, *, spans_before_us: int | None, payloads_before_us: int | None, limit: int) -> int:
+        return 0
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def writer(data: Path) -> JournalWriter:
+    return JournalWriter(data / "journal" / "w", segment_bytes=64 << 10, max_bytes=64 * MB)
+
+
+@pytest.fixture(scope="session")
+def opened() -> Callable[..., CallOpened]:
+    return make_opened
+
+
+@pytest.fixture(scope="session")
+def closed() -> Callable[..., CallClosed]:
+    return make_closed
+
+
+@pytest.fixture(scope="session")
+def call() -> Callable[..., str]:
+    return write_call
