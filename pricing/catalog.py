@@ -14,7 +14,7 @@ from pricing.card import RateCard
 from pricing.edition import Edition, current_edition
 from pricing.entry import Entry, card_of, decode, off_peak_rates
 from pricing.history import Was, iso_date, iso_time
-from pricing.names import keys, naming, public_name, spellings
+from pricing.names import Naming, keys, naming, public_name, spellings
 from pricing.offpeak import OffPeak, off_peak
 from pricing.override import Override, Terms, read_overrides
 from pricing.price import Price
@@ -42,6 +42,9 @@ class _Head(msgspec.Struct):
 
 
 _head = msgspec.json.Decoder(_Head)
+
+_NO_MODELS = {None, "search", "vector_store", "guardrail"}
+"""Modes of entries that are services beside models."""
 
 
 class Catalog:
@@ -110,9 +113,7 @@ class Catalog:
             names = {
                 name
                 for key, raw in self._edition.entries.items()
-                if (name := public_name(key, of))
-                and (head := _head.decode(raw)).mode
-                and of.owns(head.litellm_provider)
+                if (name := public_name(key, of)) and _is_model(_head.decode(raw), of)
             }
             names.update(key.partition("/")[2] for key in self._overrides if key.startswith(f"{provider}/"))
             self._listed[provider] = sorted(names)
@@ -173,6 +174,10 @@ class Catalog:
         return price_id
 
 
+def _is_model(head: _Head, of: Naming) -> bool:
+    return head.mode not in _NO_MODELS and of.owns(head.litellm_provider)
+
+
 def _last_listed(past: Sequence[Was]) -> msgspec.Raw:
     return next(was.entry for was in reversed(past) if was.listed)
 
@@ -226,7 +231,8 @@ def _between(periods: Sequence[Period], from_us: int | None, to_us: int | None) 
         begin = max((at for at in (price.valid_from_us, from_us) if at is not None), default=None)
         end = min((at for at in (price.valid_to_us, to_us) if at is not None), default=None)
         if begin is None or end is None or begin < end:
-            span = {"valid_from_us": begin, "valid_to_us": end}
+            since = None if begin is None else iso_date(begin)
+            span = {"valid_from": since, "valid_from_us": begin, "valid_to_us": end}
             cut.append(Period(replace(price, **span), cheap_hours, replace(cheap, **span) if cheap else None))
     return cut
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -242,3 +243,16 @@ def test_reprice_asks_the_store_for_the_period_and_the_model(callgate: Callgate,
 def test_reprice_without_a_date_is_refused(callgate: Callgate, store: Any) -> None:
     assert callgate.run("reprice").exit_code == 2
     assert store.asked == []
+
+
+def test_the_page_shows_what_the_command_prints(tmp_path: Path) -> None:
+    """docs/pricing.md quotes a real run; prices change with litellm, the words and the arithmetic must not."""
+    page = (Path(__file__).parents[2] / "docs" / "pricing.md").read_text("utf-8")
+    quoted = page.split("```\n")[1]
+    printed = Callgate(tmp_path).run("show", "claude-sonnet-4-5").output
+    assert shape(printed) == shape(quoted)
+
+
+def shape(text: str) -> list[str]:
+    """The text without its numbers and the spaces that align them."""
+    return [" ".join(re.sub(r"\$?[\d.,]*\d", "#", line).split()) for line in text.strip().splitlines()]
