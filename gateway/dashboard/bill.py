@@ -14,7 +14,8 @@ LABELS = {
     "input": "Input",
     "cached_input": "Input, read from cache",
     "cache_write": "Input, written to cache",
-    "cache_write_5m": "Input, written to cache for 5 min",
+    "cached_audio_input": "Input, audio from cache",
+    "video_input": "Input, video",
     "cache_write_1h": "Input, written to cache for 1 h",
     "output": "Output",
     "reasoning": "Output, reasoning",
@@ -87,7 +88,7 @@ def _line(line: Line, amount: Figure) -> BillLine:
     notes = [f"{line.tier} tier"] if line.tier else []
     notes += [f"above {line.above_tokens:,} tokens"] if line.above_tokens else []
     notes += [f"at the price of {LABELS.get(line.rated_as, line.rated_as)}"] if line.rated_as else []
-    is_token = line.noun.startswith("token") and line.per == 1_000_000
+    is_token = line.noun == "token"
     quantity = count(int(line.quantity)) if line.quantity == int(line.quantity) else plain(f"{line.quantity:,}")
     price = "–" if line.rate_usd is None else dollars(line.rate_usd).removeprefix("$") if is_token else line.rate
     label = LABELS.get(line.unit, line.unit.replace("_", " ").capitalize())
@@ -118,4 +119,5 @@ def _note(span: Span, price: Price | None) -> str:
     if span.usage is None:
         return "Nothing was used that costs anything, or the provider did not say so."
     name = "/".join(filter(None, [span.provider, span.model]))
-    return f"{name} has no price in the catalogue. {usage} Set one under prices.overrides; callgate prices reprice books it."
+    advice = "Set one under prices.overrides; callgate prices reprice books it."
+    return f"{name} has no price in the catalogue. {usage} {advice}"

@@ -172,7 +172,8 @@ def x_axis(from_us: int, to_us: int, zone: ZoneInfo, *, labels: int = 6) -> list
 
 def _round_times(from_us: int, to_us: int, step: int, zone: ZoneInfo) -> list[datetime]:
     start = moment(from_us, zone).replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
-    times, at, end = [], start, moment(to_us, zone).replace(tzinfo=None)
+    times: list[datetime] = []
+    at, end = start, moment(to_us, zone).replace(tzinfo=None)
     while at <= end and len(times) < 5000:
         local = at.replace(tzinfo=zone)
         if local.timestamp() * SECOND >= from_us:

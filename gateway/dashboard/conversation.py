@@ -218,7 +218,8 @@ def _piece(piece: Any) -> Part:
         url = piece.get("image_url")
         return _image(str(url.get("url") if isinstance(url, dict) else url or ""))
     if kind in ("file", "input_file"):
-        file = piece.get("file") if isinstance(piece.get("file"), dict) else piece
+        inner = piece.get("file")
+        file = inner if isinstance(inner, dict) else piece
         return Part("file", str(file.get("filename") or file.get("file_id") or "file"))
     if kind == "input_audio":
         audio = piece.get("input_audio")

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api.record import detail_of, encode
+from gateway.api.scope import sees
 from gateway.core.span import Attempt, Payload, Span
 from gateway.dashboard import urls
 from gateway.dashboard.bill import Bill, bill_of
@@ -35,7 +36,6 @@ from gateway.dashboard.format import (
     share,
     size,
 )
-from gateway.dashboard.query import may_see
 from gateway.dashboard.render import HEADERS, respond
 from gateway.dashboard.timing import Phase, Speed, phases_of, speed_of
 from gateway.dashboard.view import Shell, View, make_shell, open_view
@@ -134,7 +134,7 @@ async def load_detail(view: View, request_id: str, tab: str) -> Detail | None:
     if found is None:
         return None
     span = found.span
-    if not may_see(view.principal, span.tenant, span.environment, span.key_id):
+    if not sees(view.principal, span):
         return None
     return _detail(view, found, tab)
 
@@ -144,7 +144,7 @@ async def body(request: Request) -> Response:
     view = open_view(request)
     found = await view.state.store.span(request.path_params["request_id"])
     which = request.path_params["which"]
-    if found is None or not may_see(view.principal, found.span.tenant, found.span.environment, found.span.key_id):
+    if found is None or not sees(view.principal, found.span):
         raise HTTPException(404)
     payload = found.payload or Payload()
     if which == "record":
@@ -224,7 +224,7 @@ def _tabs(span: Span, payload: Payload | None, names: tuple[str, ...], query: Pa
 
 def _facts(span: Span) -> list[Fact]:
     usage = span.usage or Usage()
-    failed = [attempt for attempt in span.attempts[:-1]]
+    failed = span.attempts[:-1]
     spent = sum(attempt.cost_nanousd or 0 for attempt in failed)
     tried = f"retried, that cost {money(spent)}" if failed else ""
     source = {"estimated": "tokens estimated", "provider": "by the provider"}
@@ -275,7 +275,7 @@ def _speed(payload: Payload | None) -> Speed | None:
 
 
 def _properties(view: View, span: Span) -> list[Property]:
-    key = next((key for key in view.state.keyring.keys() if key.key_id == span.key_id), None)
+    key = view.key(span.key_id)
     key_name = f"{key.name} …{key.hint}" if key else span.key_id or ""
     listed = [
         Property("Started", full(span.started_at, view.period.zone)),

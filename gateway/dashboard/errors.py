@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import compile_path
 
 from gateway.dashboard import urls
 from gateway.dashboard.render import respond
+from gateway.dashboard.routes import RULES
 from gateway.dashboard.view import Shell, bare_shell
 from gateway.errors import CallError, StoreError
 
@@ -66,6 +70,16 @@ def exception_handlers() -> Mapping[Any, Handler]:
     return {HTTPException: _http, StoreError: _store, CallError: _call, 500: _unexpected}
 
 
+def is_page(request: Request) -> bool:
+    """Whether this is the dashboard's: everything else answers errors in its own words."""
+    return any(pattern.match(request.url.path) for pattern in _pages())
+
+
+@lru_cache(maxsize=1)
+def _pages() -> tuple[re.Pattern[str], ...]:
+    return tuple(compile_path(rule.path)[0] for rule in RULES)
+
+
 async def _http(request: Request, exc: HTTPException) -> Response:
     detail = "" if exc.detail == _phrase(exc.status_code) else exc.detail
     response = error_page(request, exc.status_code, detail)
@@ -75,11 +89,15 @@ async def _http(request: Request, exc: HTTPException) -> Response:
 
 
 async def _store(request: Request, exc: StoreError) -> Response:
+    if not is_page(request):
+        raise exc  # the access middleware around this answers for the API
     log.warning("the store failed: %s", exc)
     return error_page(request, 503, str(exc))
 
 
 async def _call(request: Request, exc: CallError) -> Response:
+    if not is_page(request):
+        raise exc
     return error_page(request, exc.status, exc.message)
 
 

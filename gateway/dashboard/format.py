@@ -36,7 +36,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Delta:
-    """A change against the period before. `tone` is empty where its direction is neither good nor bad, or it is small."""
+    """A change against the period before. `tone` is empty where no direction is good, and where it is small."""
 
     text: str
     direction: str
@@ -138,12 +138,10 @@ def short(number: int | None) -> Figure:
         return UNKNOWN
     if abs(number) < 1000:
         return plain(str(number))
-    scaled, unit = Decimal(number), ""
-    for unit in ("k", "M", "B", "T"):
-        scaled /= 1000
-        if abs(scaled) < Decimal("999.5"):
-            break
-    return Figure((("main", _three(scaled)), ("unit", unit)), title=f"{number:,}")
+    scaled, units = Decimal(number) / 1000, "kMBT"
+    while abs(scaled) >= Decimal("999.5") and len(units) > 1:
+        scaled, units = scaled / 1000, units[1:]
+    return Figure((("main", _three(scaled)), ("unit", units[0])), title=f"{number:,}")
 
 
 def size(number: int | None) -> Figure:
@@ -179,10 +177,10 @@ def rate(part: int | None, whole: int | None) -> Figure:
     return Figure((("main", text), ("unit", "%")), title=f"{part:,} of {whole:,}")
 
 
-def _three(number: Decimal | float) -> str:
+def _three(number: Decimal) -> str:
     """Three significant digits of a number under 999.5."""
-    size_ = abs(number)
-    return f"{number:.{2 if size_ < Decimal('9.995') else 1 if size_ < Decimal('99.95') else 0}f}"
+    places = 2 if abs(number) < Decimal("9.995") else 1 if abs(number) < Decimal("99.95") else 0
+    return f"{number:.{places}f}"
 
 
 # ------------------------------------------------------------------------------------------------ time
@@ -253,7 +251,7 @@ def ago(us: int, now_us: int) -> str | None:
 
 
 def change(now: float | None, before: float | None, *, better: str = "") -> Delta | None:
-    """In percent. `better` is `up`, `down` or empty where no direction is good. None where there is nothing to compare."""
+    """In percent. `better` is `up`, `down` or empty where no direction is good. None without anything to compare."""
     if now is None or not before:
         return None
     percent = (now - before) * 100 / before

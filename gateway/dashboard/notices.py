@@ -1,4 +1,4 @@
-"""The sentences at the top of the overview: what happened, what it cost, what to do. Nothing to say is nothing there."""
+"""The sentences at the top of the overview: what happened, what it cost, what to do. No news is no notice."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _is_spike(failure: Failure, totals: Totals) -> bool:
 
 
 def _burst(failure: Failure) -> tuple[int, int] | None:
-    """(first, last + 1) bucket of the part of the period in which nearly all of them happened; None if they did all along."""
+    """(first, last + 1) bucket of the part of the period in which nearly all happened; None if they did all along."""
     series = failure.series
     if len(series) < 8 or failure.count < 20:
         return None
@@ -94,7 +94,8 @@ def _spike(failure: Failure, totals: Totals, period: Period) -> Notice:
         when = " on " + span_of_time(start, min(end, period.to_us), period.zone)
     model = f" of {failure.model}" if failure.model else ""
     code = f" with {failure.status_code}" if failure.status_code else ""
-    text = f"{plural(failure.count, 'call')}{model} ended{code}{when}, {rate(failure.count, totals.requests)} of all. {kind.advice}"
+    share = f"{rate(failure.count, totals.requests)} of all"
+    text = f"{plural(failure.count, 'call')}{model} ended{code}{when}, {share}. {kind.advice}"
     link = [("status", failure.error_type)]
     link += [("provider", failure.provider)] if failure.provider else []
     return Notice(kind.tone, where[:1].upper() + where[1:], text, tuple(link), "Show")

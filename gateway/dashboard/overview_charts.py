@@ -106,7 +106,8 @@ def _tokens(buckets: Sequence[Bucket], edges: list[int], period: Period, *, now_
         Series("Total", "transparent", [None] * len(buckets), texts(total, short), draw=""),
     ]
     top, y = y_axis(stack_top(series), count_label)
-    sentence = f"Tokens per {period.width_label}: {short(round(sum(total)))} in all, {short(round(sum(output)))} of them output."
+    sums = f"{short(round(sum(total)))} in all, {short(round(sum(output)))} of them output"
+    sentence = f"Tokens per {period.width_label}: {sums}."
     return chart("tokens", sentence, edges, period.zone, series, [Panel(158, 38, f"{top:g}", y)], now_us=now_us)
 
 

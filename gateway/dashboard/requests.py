@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from gateway.dashboard import urls
 from gateway.dashboard.charts import QUIET, Chart, Panel, Series, chart, count_label, texts, y_axis
 from gateway.dashboard.detail import Detail, load_detail
-from gateway.dashboard.filters import FIELDS, STATUSES, Field, Filters, Pairs, read_search
+from gateway.dashboard.filters import FIELDS, STATUSES, Field, Filters, read_search
 from gateway.dashboard.format import count, day, duration, money_sum, plural, rate
 from gateway.dashboard.overview_charts import edges_of
 from gateway.dashboard.period import Period
@@ -163,9 +163,7 @@ async def _page(view: View, shell: Shell) -> Requests:
         newer=_with(view, "cursor", found.prev_cursor or "") if found.prev_cursor else "",
         older=_with(view, "cursor", found.next_cursor or "") if found.next_cursor else "",
         live=urls.live(view.filters.pairs) if can_live else "",
-        exports=[
-            (kind, urls.export((*view.filters.query(), *_ends(view.period), ("format", kind)))) for kind in FORMATS
-        ],
+        exports=_exports(view),
         peek=peek,
     )
 
@@ -173,16 +171,19 @@ async def _page(view: View, shell: Shell) -> Requests:
 FORMATS = ("csv", "jsonl", "parquet")
 
 
-def _ends(period: Period) -> Pairs:
-    return tuple(period.query.items()) or (("period", period.key),)
+def _exports(view: View) -> list[tuple[str, str]]:
+    """(format, URL) of all that the filters find, not only this page."""
+    ends = tuple(view.period.query.items()) or (("period", view.period.key),)
+    return [(kind, urls.export((*view.filters.query(), *ends, ("format", kind)))) for kind in FORMATS]
 
 
 def _rows(view: View, found: SpanPage, shown: tuple[str, ...]) -> list[Row]:
-    keys = {key.key_id: key.name for key in view.state.keyring.keys()}
     query = (*view.filters.query(), *view.period.query.items())
     zone = view.period.zone
     today = day(view.now_us, zone)
-    return rows_of(found.items, query=query, zone=zone, today=today, with_ms="tags" in shown, key_names=keys)
+    return rows_of(
+        found.items, query=query, zone=zone, today=today, with_ms="tags" in shown, key_names=view.key_names()
+    )
 
 
 def _summary(stats: Stats) -> str:
@@ -203,7 +204,8 @@ def _chart(buckets: list[Bucket], period: Period, *, now_us: int) -> Chart:
         Series("Total", "transparent", [None] * len(buckets), texts(volume, count), draw=""),
     ]
     top, y = y_axis(max(volume, default=0), count_label, most=2)
-    sentence = f"Requests per {period.width_label}: {plural(round(sum(volume)), 'call')}, {round(sum(errors)):,} of them failed."
+    sums = f"{plural(round(sum(volume)), 'call')}, {round(sum(errors)):,} of them failed"
+    sentence = f"Requests per {period.width_label}: {sums}."
     panel = Panel(52, 34, f"{top:g}", y)
     return chart("volume", sentence, edges_of(buckets, period), period.zone, series, [panel], now_us=now_us)
 
@@ -215,7 +217,7 @@ def _shown(text: str | None) -> tuple[str, ...]:
 
 
 def _with(view: View, name: str, value: str) -> str:
-    """The list's own URL with one parameter set; empty takes it away. Another order or other columns start at the top."""
+    """The list's own URL with one parameter set, empty takes it away; always from the top of the list."""
     kept = [pair for pair in (*view.filters.query(), *view.filters.extra) if pair[0] != name]
     return urls.requests((*kept, (name, value)))
 
@@ -289,7 +291,7 @@ async def filter_values(request: Request) -> Response:
         values = await store.field_values(name, prefix=prefix, limit=50)
     else:
         raise HTTPException(404)
-    labels = {key.key_id: key.name for key in view.state.keyring.keys()} if name == "key" else {}
+    labels = view.key_names() if name == "key" else {}
     find = urls.filter_menu((*filters.pairs, *filters.extra, ("field", name)))
     searchable = bool(prefix) or len(values) > 12
     return respond(FilterValues(name, filters, values, labels, prefix, find, searchable))

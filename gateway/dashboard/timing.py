@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from gateway.core.span import Attempt, Span
 from gateway.dashboard.charts import percent
@@ -88,5 +89,5 @@ def speed_of(timing: Sequence[tuple[int, int]] | None, slices: int = 48) -> tupl
     amounts = [0] * slices
     for at, size in timing:
         amounts[min(slices - 1, (at - start) * slices // (end - start))] += size
-    pause = max(after[0] - before[0] for before, after in zip(timing, timing[1:], strict=False))
+    pause = max(after[0] - before[0] for before, after in pairwise(timing))
     return amounts, pause

@@ -10,13 +10,15 @@ from msgspec import structs
 from starlette.requests import Request
 
 from gateway.api.access import reader
+from gateway.api.scope import scoped
 from gateway.control.sessions import Principal
 from gateway.control.state import AppState
+from gateway.core.key import Key
 from gateway.dashboard import urls
 from gateway.dashboard.filters import Filters, Pairs, from_query
 from gateway.dashboard.format import moment
 from gateway.dashboard.period import PRESETS, Period, parse, zone_of
-from gateway.dashboard.query import bounded, span_filter
+from gateway.dashboard.query import span_filter
 from gateway.dashboard.series import Palette
 from gateway.errors import StoreError
 from gateway.store.base import SpanFilter, TagValue
@@ -107,7 +109,18 @@ class View:
         return structs.replace(self.which(), from_us=from_us, to_us=to_us)
 
     def own(self, which: SpanFilter) -> SpanFilter:
-        return bounded(which, self.principal)
+        return scoped(which, self.principal)
+
+    def key_names(self) -> dict[str, str]:
+        """By id, for people."""
+        return {key.key_id: key.name for key in self._keys()}
+
+    def key(self, key_id: str | None) -> Key | None:
+        return next((key for key in self._keys() if key.key_id == key_id), None)
+
+    def _keys(self) -> list[Key]:
+        keyring = self.state.keyring
+        return keyring.keys()
 
     def palette(self) -> Palette:
         """One for the process, kept beside the application's state."""

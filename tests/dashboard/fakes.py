@@ -1,4 +1,4 @@
-"""A store in memory with believable traffic, and an application around the dashboard: what its tests and pictures use."""
+"""A store in memory with believable traffic, and an application around the dashboard: for its tests."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ TENANTS = ("acme", "fjord-bank", "lumen-health", "pixelforge", "northwind", "har
 FEATURES = {
     "support-chat": "My invoice from October shows a charge I do not recognise, can you tell me what it is for?",
     "intent-router": "Classify: “where is my parcel, it was due on Tuesday” → one of billing, shipping, other",
-    "kyc-review": "Summarise the beneficial ownership of Nordhavn Holding ApS and say whether anyone holds 25% or more.",
+    "kyc-review": "Summarise the beneficial ownership of Nordhavn Holding ApS and say who holds 25% or more.",
     "catalog-copy": "Write a 40-word product description for “Trail 2 rain shell”, in the voice of the brand.",
     "triage-note": "Patient reports intermittent chest tightness after exertion, no radiation; summarise for triage.",
     "eta-extract": "Extract vessel, port and ETA from the e-mail. Answer with JSON only.",
@@ -343,7 +343,7 @@ CHAT_REQUEST = {
         {
             "role": "tool",
             "tool_call_id": "call_1",
-            "content": '{"owners": [{"name": "Fjeldsted Invest A/S", "share": 0.625}, {"name": "K. Madsen", "share": 0.25}]}',
+            "content": '{"owners": [{"name": "Fjeldsted Invest A/S", "share": 0.625}, {"name": "K. Madsen", "share": 0.25}]}',  # noqa: E501
         },
     ],
     "tools": [{"type": "function", "function": {"name": "registry.owners", "parameters": {"type": "object"}}}],
