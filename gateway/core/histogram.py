@@ -73,8 +73,16 @@ def decode(blob: bytes | None) -> int:
 
 
 def merge(one: bytes | None, other: bytes | None) -> bytes | None:
+    """The sum of two encoded histograms."""
     if one is None or other is None:
         return one if other is None else other
+    if one[2] == other[2] == 1 and max(one[3:]) + max(other[3:]) <= 255:
+        # Both fit lanes of one byte and so does their sum: no need to widen.
+        at, to = one[0] | one[1] << 8, other[0] | other[1] << 8
+        first, last = min(at, to), max(at + len(one), to + len(other)) - 3
+        lanes = int.from_bytes(one[3:], "little") << 8 * (at - first)
+        lanes += int.from_bytes(other[3:], "little") << 8 * (to - first)
+        return first.to_bytes(2, "little") + b"\x01" + lanes.to_bytes(last - first, "little")
     return encode(decode(one) + decode(other))
 
 

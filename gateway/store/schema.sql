@@ -230,11 +230,11 @@ CREATE UNIQUE INDEX ix_series_labels ON series (labels);
 
 CREATE INDEX ix_series_scope ON series (scope, value);
 
-CREATE INDEX ix_spans_cost ON spans (cost_nanousd) WHERE cost_nanousd IS NOT NULL;
+CREATE INDEX ix_spans_cost ON spans (started_at / 3600000000, cost_nanousd);
 
 CREATE INDEX ix_spans_failed ON spans (started_at) WHERE outcome > 0;
 
-CREATE INDEX ix_spans_latency ON spans (latency_us) WHERE latency_us IS NOT NULL;
+CREATE INDEX ix_spans_latency ON spans (started_at / 3600000000, latency_us);
 
 CREATE UNIQUE INDEX ix_spans_request_id ON spans (request_id);
 

@@ -11,7 +11,7 @@ from gateway.store.base import Repricing
 from gateway.store.sqlite.connection import Database
 from gateway.store.sqlite.rollups import SeriesBook, add_cells
 from gateway.store.sqlite.rows import SPAN_COLUMNS, is_unpriced, span_of
-from gateway.store.sqlite.series import Cells, difference, measure, series_of
+from gateway.store.sqlite.series import Cells, difference, measure
 
 PRICED_SPANS = f"""
 SELECT {SPAN_COLUMNS} FROM spans s JOIN span_details d ON d.span = s.id
@@ -42,6 +42,7 @@ class Repricer:
                     continue
                 _add_difference(cells, old, new)
                 rows.append((*msgspec.structs.astuple(change)[1:], is_unpriced(new, new.cost_nanousd), old.request_id))
+            cells.close()
             await db.executemany(SET_PRICE, rows)
             book.begin(self._database.generation)
             await book.enter(db, cells.calls())
@@ -51,4 +52,4 @@ class Repricer:
 
 def _add_difference(cells: Cells, old: Span, new: Span) -> None:
     """Neither the series nor the count of calls of a span depend on its price."""
-    cells.add(old.started_at, difference(measure(new), measure(old)), series_of(old))
+    cells.add(old, difference(measure(new), measure(old)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -79,6 +80,7 @@ SUCCEEDED, FAILED, CANCELLED = 0, 1, 2
 LARGEST = 1 << 53
 """A number beyond this is nonsense, and a sum of them would overflow the database's 64 bits."""
 
+_NO_USAGE = Usage()
 _DURATIONS = ("latency_us", "ttft_us", "upstream_us", "overhead_us")
 _encode = msgspec.json.Encoder().encode
 _tags = msgspec.json.Decoder(dict[str, str])
@@ -101,7 +103,16 @@ def is_unpriced(span: Span, cost_nanousd: int | None) -> bool:
     return any(amount for amount in msgspec.structs.astuple(span.usage))
 
 
-def row_of(span: Span) -> list[Any]:
+_plain_fields = itemgetter(*(Span.__struct_fields__.index(name) for name in PLAIN))
+_NUMBERS = [
+    place
+    for place, name in enumerate([*PLAIN, *DERIVED])
+    if name.endswith(("_us", "_nanousd", "_tokens", "_at", "_version", "_code"))
+]
+_numbers = itemgetter(*_NUMBERS)
+
+
+def row_of(span: Span) -> tuple[Any, ...]:
     """PLAIN and DERIVED. Raises ValueError for a number out of range.
 
     A negative duration is a clock that jumped, and becomes 0.
@@ -111,9 +122,9 @@ def row_of(span: Span) -> list[Any]:
             setattr(span, name, 0)
     if span.started_at < 0:
         raise ValueError(f"started_at is before 1970: {span.started_at}")
-    usage = span.usage or Usage()
-    row = [getattr(span, name) for name in PLAIN]
-    row += (
+    usage = span.usage or _NO_USAGE
+    row: tuple[Any, ...] = (
+        *_plain_fields(msgspec.structs.astuple(span)),
         usage.input_tokens,
         usage.output_tokens,
         usage.cached_input_tokens,
@@ -122,9 +133,9 @@ def row_of(span: Span) -> list[Any]:
         int(is_unpriced(span, span.cost_nanousd)),
         outcome_of(span),
     )
-    for name, value in zip((*PLAIN, *DERIVED), row, strict=True):
-        if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
-            raise ValueError(f"{name} is out of range: {value}")
+    for place, value in zip(_NUMBERS, _numbers(row), strict=True):
+        if value is not None and not -LARGEST <= value <= LARGEST:
+            raise ValueError(f"{[*PLAIN, *DERIVED][place]} is out of range: {value}")
     return row
 
 

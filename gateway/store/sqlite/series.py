@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -97,10 +97,9 @@ def failure_of(error_type: str | None, status_code: int | None) -> str:
     return error_type or str(status_code)
 
 
-def series_of(span: Span) -> Iterator[Series]:
-    outcome = outcome_of(span)
-    yield Series(TOTAL, None)
-    cube = (
+def cube_of(span: Span) -> tuple[Any, ...]:
+    """The values of CUBE."""
+    return (
         span.tenant,
         span.environment,
         span.key_id,
@@ -114,14 +113,25 @@ def series_of(span: Span) -> Iterator[Series]:
         int(span.stream),
         span.status_code,
         span.error_type,
-        outcome,
+        outcome_of(span),
     )
+
+
+_AT = {name: place for place, name in enumerate(CUBE)}
+
+
+def series_of_cube(cube: tuple[Any, ...]) -> Iterator[Series]:
+    """Every series that follows from the combination."""
+    yield Series(TOTAL, None)
     yield Series(CALL, None, cube)
     for scope, column in ONE_DIMENSION.items():
-        yield Series(scope, getattr(span, column))
+        yield Series(scope, cube[_AT[column]])
+    if cube[_AT["outcome"]] == FAILED:
+        yield Series(FAILURE, failure_of(cube[_AT["error_type"]], cube[_AT["status_code"]]))
+
+
+def open_ended_series_of(span: Span) -> Iterator[Series]:
     yield Series(USER, span.user)
-    if outcome == FAILED:
-        yield Series(FAILURE, failure_of(span.error_type, span.status_code))
     for key, value in span.tags.items():
         yield Series(TAG + key, value)
 
@@ -186,15 +196,29 @@ def fold(measures: list[Measure]) -> Cell:
 
 
 class Cells:
-    """What a set of spans adds to the rollups: measures by series and hour, folded at the end."""
+    """What a set of spans adds to the rollups: measures by series and hour, folded at the end.
+
+    A batch has far fewer combinations than spans, so what follows from the combination is done once for each.
+    """
 
     def __init__(self) -> None:
+        self._cubes: dict[tuple[Any, ...], dict[int, list[Measure]]] = {}
         self._measures: dict[Series, dict[int, list[Measure]]] = {}
 
-    def add(self, started_at: int, measured: Measure, series: Iterable[Series]) -> None:
-        hour = started_at // HOUR * HOUR
-        for one in series:
-            self._measures.setdefault(one, {}).setdefault(hour, []).append(measured)
+    def add(self, span: Span, measured: Measure) -> None:
+        hour = span.started_at // HOUR * HOUR
+        self._cubes.setdefault(cube_of(span), {}).setdefault(hour, []).append(measured)
+        for series in open_ended_series_of(span):
+            self._measures.setdefault(series, {}).setdefault(hour, []).append(measured)
+
+    def close(self) -> None:
+        """After the last span, before the cells are asked for."""
+        for cube, hours in self._cubes.items():
+            for series in series_of_cube(cube):
+                mine = self._measures.setdefault(series, {})
+                for hour, measures in hours.items():
+                    mine.setdefault(hour, []).extend(measures)
+        self._cubes.clear()
 
     def calls(self) -> dict[Series, int]:
         return {

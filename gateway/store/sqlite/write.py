@@ -16,7 +16,7 @@ from gateway.store.base import Batch, Rejected, SpanWrite, Written
 from gateway.store.sqlite.connection import Database
 from gateway.store.sqlite.rollups import SeriesBook, add_cells
 from gateway.store.sqlite.rows import DERIVED, DETAILS, PLAIN, PayloadCodec, details_of, row_of
-from gateway.store.sqlite.series import TAG, Cells, Series, measure, series_of
+from gateway.store.sqlite.series import TAG, Cells, Series, measure
 
 KNOWN_IDS = "SELECT request_id FROM spans WHERE request_id IN (SELECT value FROM json_each(?))"
 LAST_ID = "SELECT coalesce(max(id), 0) FROM spans"
@@ -47,7 +47,7 @@ class Prepared(NamedTuple):
     """A span in the shape of its tables, but for its internal id."""
 
     write: SpanWrite
-    row: list[Any]
+    row: tuple[Any, ...]
     details: list[Any]
     body: bytes | None
 
@@ -120,8 +120,9 @@ class Writer:
         tagged: list[tuple[Series, int, int]] = []
         for number, one in stored:
             span = one.write.span
-            cells.add(span.started_at, measure(span), series_of(span))
+            cells.add(span, measure(span))
             tagged += ((Series(TAG + key, value), span.started_at, number) for key, value in span.tags.items())
+        cells.close()
         await self.book.enter(db, cells.calls())
         rows = sorted((self.book.id_of(series), started_at, number) for series, started_at, number in tagged)
         await db.executemany(ADD_TAG, rows)
