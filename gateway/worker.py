@@ -150,7 +150,7 @@ def make_app(state: AppState) -> Starlette:
     rules = [*dashboard.RULES, *api.RULES, *DELEGATED]
     app = Starlette(
         routes=[*api.routes(), *dashboard.routes()],
-        middleware=[Middleware(AccessMiddleware, rules=rules)],
+        middleware=[Middleware(AccessMiddleware, rules=rules, not_found=dashboard.not_found)],
         exception_handlers=dict(dashboard.exception_handlers()),
     )
     app.state.callgate = state

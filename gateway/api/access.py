@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import quote
 
 import msgspec
@@ -89,8 +89,12 @@ class AccessMiddleware:
     whatever nobody expected.
     """
 
-    def __init__(self, app: ASGIApp, rules: Iterable[Rule]) -> None:
+    def __init__(
+        self, app: ASGIApp, rules: Iterable[Rule], not_found: Callable[[Request], Response] | None = None
+    ) -> None:
+        """`not_found` answers browsers that ask for a path without a rule; it must say nothing but that."""
         self._app = app
+        self._not_found = not_found
         self._rules = [(compile_path(rule.path)[0], rule) for rule in rules]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,7 +112,11 @@ class AccessMiddleware:
     async def _guarded(self, found: Sequence[Rule], scope: Scope, receive: Receive, send: _Guard) -> None:
         page = bool(found) and found[0].page
         try:
-            refusal = admit(found, Request(scope))
+            request = Request(scope)
+            if not found and self._not_found is not None and "text/html" in request.headers.get("accept", ""):
+                await self._not_found(request)(scope, receive, send)
+                return
+            refusal = admit(found, request)
             if refusal is not None:
                 await refusal(scope, receive, send)
                 return

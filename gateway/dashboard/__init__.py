@@ -7,7 +7,7 @@ table first (`charts`). `urls` owns every address, `assets` every static file. H
 
 from __future__ import annotations
 
-from gateway.dashboard.errors import exception_handlers
+from gateway.dashboard.errors import exception_handlers, not_found
 from gateway.dashboard.routes import RULES, routes
 
-__all__ = ["RULES", "exception_handlers", "routes"]
+__all__ = ["RULES", "exception_handlers", "not_found", "routes"]

@@ -55,6 +55,11 @@ def error_page(request: Request, status: int, detail: str = "") -> Response:
     return respond(ErrorPage(bare_shell(title), status, title, text, detail, retry), status)
 
 
+def not_found(request: Request) -> Response:
+    """For a browser at an address that is nobody's."""
+    return error_page(request, 404)
+
+
 def _phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
