@@ -168,6 +168,15 @@ def test_refresh_from_an_address_that_has_no_prices(callgate: Callgate, site: st
     assert "answered 404; the prices stay as they are" in result.output
 
 
+def test_refresh_stops_reading_what_is_no_price_file(
+    callgate: Callgate, site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway.cli.prices, "_LARGEST_FILE", 1000)
+    result = callgate.run("refresh", "--from", f"{site}/prices.json")
+    assert result.exit_code == 1
+    assert "is larger than any price file" in result.output
+
+
 def test_refresh_trusts_https_only(callgate: Callgate) -> None:
     result = callgate.run("refresh", "--from", "http://prices.example/prices.json")
     assert result.exit_code == 1
