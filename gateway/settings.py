@@ -209,6 +209,7 @@ class PriceOverride(Section, frozen=True):
     per_second: Annotated[NotNegative | None, Meta(description="Each second of audio or video.")] = None
     per_search: Annotated[NotNegative | None, Meta(description="Each web search.")] = None
     per_query: Annotated[NotNegative | None, Meta(description="Each rerank query.")] = None
+    per_character: Annotated[NotNegative | None, Meta(description="Each character, of speech.")] = None
     per_page: Annotated[NotNegative | None, Meta(description="Each page read.")] = None
     batch_discount: Annotated[Share | None, Meta(description="What the batch API takes off, 0.5 for half.")] = None
     tiers: Annotated[list[PriceTier], Meta(description="Prices of long requests.")] = []

@@ -78,8 +78,12 @@ class Watcher:
             logger.warning("%s: %s changed and takes effect at the next start", loaded.source, name)
         for warning in loaded.warnings:
             logger.warning("%s: %s", loaded.source, warning)
+        try:
+            self._changed(loaded)
+        except Exception:  # whatever it is, the watching goes on
+            logger.exception("the configuration of %s could not be put into force", loaded.source)
+            return
         self.loaded = loaded
-        self._changed(loaded)
         logger.info("configuration reloaded from %s", loaded.source)
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
 from difflib import get_close_matches
 from urllib.parse import urlsplit
 
+import msgspec
 import re2
 
 from gateway.core.conform import unknown
 from gateway.core.document import Path, Problem
 from gateway.core.providers import DEMO, DIALECTS, known, nearest
 from gateway.settings import ApiKey, PriceOverride, Provider, Settings
+from pricing.override import read_overrides
 
 FRAMING_HEADERS = {
     "connection",
@@ -42,10 +43,8 @@ def inconsistencies(settings: Settings) -> list[Problem]:
     problems += _keys(settings.keys)
     problems += _redaction(settings.log.redaction.rules)
     problems += _store(settings.store.url)
-    for model, prices in settings.prices.overrides.items():
-        for index, price in enumerate(prices if isinstance(prices, list) else [prices]):
-            at = ("prices", "overrides", model)
-            problems += _price(price, (*at, index) if isinstance(prices, list) else at)
+    for model, terms in settings.prices.overrides.items():
+        problems += _prices(model, terms)
     return problems
 
 
@@ -172,16 +171,13 @@ def _store(url: str) -> Iterator[Problem]:
     scheme = url.partition(":")[0]
     if "://" not in url or scheme not in STORES:
         yield Problem(("store", "url"), f"is no address of a store; this version takes {STORES[0]}:///file.db")
-    elif not url.removeprefix("sqlite://").strip("/"):
+    elif url.removeprefix("sqlite://").strip("/") in ("", ":memory:"):
         yield Problem(("store", "url"), "names no file; sqlite:///callgate.db is relative to server.data")
 
 
-def _price(price: PriceOverride, at: Path) -> Iterator[Problem]:
-    for unit in ("input", "output", "cached_input"):
-        if getattr(price, f"{unit}_per_1k") is not None and getattr(price, f"{unit}_per_mtok") is not None:
-            yield Problem(at, f"has {unit}_per_1k and {unit}_per_mtok; keep one")
-    if price.valid_from is not None:
-        try:
-            date.fromisoformat(price.valid_from[:10])
-        except ValueError:
-            yield Problem((*at, "valid_from"), f"'{price.valid_from}' is not a date like 2026-01-31")
+def _prices(model: str, terms: PriceOverride | list[PriceOverride]) -> Iterator[Problem]:
+    try:
+        read_overrides({model: msgspec.to_builtins(terms)})
+    except ValueError as error:  # begins with the path: `prices.overrides.m[0].tiers[1]: …`
+        where, _, message = str(error).removeprefix(f"prices.overrides.{model}").partition(": ")
+        yield Problem(("prices", "overrides", f"{model}{where}"), message)

@@ -101,10 +101,12 @@ CASES = {
     "store: {url: 'postgresql://u:hunter2@h/d'}": "store.url: is no address of a store; this version takes "
     "sqlite:///file.db (line 1)",
     "store: {url: 'sqlite://'}": "store.url: names no file; sqlite:///callgate.db is relative to server.data (line 1)",
-    "prices: {overrides: {m: {input_per_1k: 1, input_per_mtok: 1}}}": "prices.overrides.m: has input_per_1k and "
-    "input_per_mtok; keep one (line 1)",
-    "prices: {overrides: {m: [{valid_from: soon}]}}": "prices.overrides.m[0].valid_from: 'soon' is not a date like "
-    "2026-01-31 (line 1)",
+    "prices: {overrides: {m: {input_per_1k: 1, input_per_mtok: 1}}}": "prices.overrides.m: both "
+    "input_per_mtok and input_per_1k; state the price of input once (line 1)",
+    "prices: {overrides: {m: [{per_image: 1, valid_from: soon}]}}": "prices.overrides.m[0].valid_from: must be a date "
+    "such as 2026-11-01, is 'soon' (line 1)",
+    "prices: {overrides: {m: {}}}": "prices.overrides.m: states no price; give it input_per_mtok and output_per_mtok, "
+    "or a per_… price (line 1)",
     "prices: {overrides: {m: {input_per_mtok: -1}}}": "prices.overrides.m.input_per_mtok: -1 is not a number of at "
     "least 0 or null (line 1)",
 }

@@ -101,6 +101,17 @@ def test_what_takes_a_restart_is_said(file, caplog):
     assert taken == [100]
 
 
+def test_a_configuration_that_cannot_be_put_into_force_ends_nothing(file, caplog):
+    def changed(loaded: Loaded) -> None:
+        raise RuntimeError("no")
+
+    watch = Watcher(load(), changed)
+    file.write_text("log: {max_batch_size: 2}")
+    watch.reload()
+    assert watch.loaded.settings.log.max_batch_size == 1
+    assert "the configuration of callgate.yaml could not be put into force" in caplog.text
+
+
 def test_the_command_line_still_wins_after_a_reload(file):
     watch = Watcher(load(None, {"server": {"port": 7}}), lambda loaded: None)
     file.write_text("server: {port: 1}")

@@ -23,7 +23,7 @@ LAYERS = [
     {"gateway.proxy", "gateway.recorder"},
     {"gateway.control"},
     {"gateway.api", "gateway.dashboard"},
-    {"gateway.app", "gateway.cli"},
+    {"gateway.app", "gateway.banner", "gateway.worker", "gateway.workers", "gateway.cli"},
 ]
 """From the lowest up. A module may import its own layer's and those below."""
 
