@@ -92,7 +92,14 @@ async def costs(request: Request) -> Response:
         limit=parse_limit(question.values, default=1000),
         time_zone=parse_time_zone(single(question.values, "time_zone")),
     )
+    if group_by in ("day", "hour"):
+        groups = [msgspec.structs.replace(group, key=_with_z(group.key)) for group in groups]
     return json_response(Breakdown(group_by, [cost_record(group) for group in groups]))
+
+
+def _with_z(start: str | None) -> str | None:
+    """UTC as all other times here have it; another zone keeps its offset."""
+    return None if start is None else start.replace("+00:00", "Z")
 
 
 def parse_time_zone(name: str | None) -> str:

@@ -301,7 +301,7 @@ def _group_key(row: Span, by: str) -> str | None:
         return row.tags.get(by[4:])
     if by in ("day", "hour"):
         at = datetime.fromtimestamp(row.started_at / SECOND, UTC).replace(minute=0, second=0, microsecond=0)
-        return (at.replace(hour=0) if by == "day" else at).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return (at.replace(hour=0) if by == "day" else at).isoformat()
     value: str | None = getattr(row, {"key": "key_id"}.get(by, by))
     return value
 
@@ -347,16 +347,19 @@ def make_app(state: AppState, *, more: Iterable[BaseRoute] = (), rules: Iterable
     return app
 
 
-def ask(app: Starlette, path: str, key: str | None = "admin", method: str = "GET", **options: Any) -> httpx.Response:
-    """One call, in an event loop of its own. `key` names one of `TOKENS`; None sends none."""
+async def get(
+    app: Starlette, path: str, key: str | None = "admin", method: str = "GET", **options: Any
+) -> httpx.Response:
+    """One call. `key` names one of `TOKENS`; None sends none."""
     headers = {**({"authorization": f"Bearer {TOKENS[key]}"} if key else {}), **options.pop("headers", {})}
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://callgate.test") as client:
+        return await client.request(method, path, headers=headers, **options)
 
-    async def call() -> httpx.Response:
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://callgate.test") as client:
-            return await client.request(method, path, headers=headers, **options)
 
-    return asyncio.run(call())
+def ask(app: Starlette, path: str, key: str | None = "admin", method: str = "GET", **options: Any) -> httpx.Response:
+    """One call, in an event loop of its own."""
+    return asyncio.run(get(app, path, key, method, **options))
 
 
 def pages(app: Starlette, path: str, key: str = "admin") -> Iterator[dict[str, Any]]:

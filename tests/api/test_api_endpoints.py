@@ -234,6 +234,12 @@ def test_stats_of_nothing(app: Starlette) -> None:
     assert set(found["ttft_ms"].values()) == {None}
 
 
+def test_days_and_hours_are_times_like_all_others(app: Starlette) -> None:
+    keys = [item["key"] for item in ask(app, "/api/costs?group_by=hour").json()["items"]]
+    assert keys == sorted(keys)
+    assert all(key.endswith(":00:00Z") for key in keys)
+
+
 @pytest.mark.parametrize("by", [*GROUPS, "tag:feature"])
 def test_costs_add_up(by: str, app: Starlette, store: FakeStore) -> None:
     found = json.loads(ask(app, f"/api/costs?group_by={by}").text, parse_float=Decimal)
