@@ -1,4 +1,4 @@
-"""Who is calling: the key behind a token, and which provider a path names."""
+"""Who is calling: the key behind a token."""
 
 from __future__ import annotations
 
@@ -24,9 +24,3 @@ def authenticated(keys: Keys, token: bytes | None) -> Key:
         raise CallError(401, "invalid_api_key", message)
     what = "was revoked" if former.revoked_at is not None else "has expired"
     raise CallError(401, "invalid_api_key", f"The gateway key {former.name!r} {what}. Ask for a new one.")
-
-
-def provider_in(path: bytes) -> tuple[str, bytes]:
-    """(provider, the rest) of `/p/{provider}/{rest}`. The rest starts with a slash."""
-    name, _, rest = path[3:].partition(b"/")
-    return name.decode("latin-1"), b"/" + rest

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gateway.core.span import Attempt, CallClosed, CallOpened
 from gateway.dialects import Answer
 from gateway.errors import CallError, JournalError
 from gateway.proxy.costing import Cost, cost_of, error_type_of, estimated_tokens
-from gateway.proxy.headers import UPSTREAM_IDS, without_credentials
+from gateway.proxy.headers import UPSTREAM_IDS, Headers, without_credentials
 from gateway.proxy.plan import Plan
 from gateway.proxy.tap import decoded
 from pricing import Usage
@@ -24,13 +25,13 @@ def opened(exchange: Exchange, plan: Plan | None) -> CallOpened:
     assert exchange.key is not None
     tags = plan.tags if plan is not None else exchange.key.tags
     target = plan.target if plan is not None else None
-    caller = exchange.caller
+    head = exchange.head
     return CallOpened(
         request_id=exchange.request_id,
         started_at=exchange.started_at,
-        kind=exchange.dialect.kind,
-        endpoint=f"{exchange.method.decode('latin-1')} {exchange.path.decode('latin-1')}",
-        dialect=exchange.dialect.name,
+        kind=head.dialect.kind,
+        endpoint=head.endpoint,
+        dialect=head.dialect.name,
         stream=plan.stream if plan is not None else False,
         provider=target.upstream.name if target is not None else None,
         model_requested=plan.model_requested if plan is not None else None,
@@ -40,10 +41,10 @@ def opened(exchange: Exchange, plan: Plan | None) -> CallOpened:
         environment=exchange.key.environment or tags.get("environment"),
         tags=tags,
         input_tokens_estimate=estimated_tokens(len(plan.body)) if plan is not None and plan.held else None,
-        client_request_id=caller.client_request_id,
-        trace_id=caller.trace_id,
-        parent_span_id=caller.parent_span_id,
-        name=caller.trace_name,
+        client_request_id=head.client_request_id,
+        trace_id=head.trace_id,
+        parent_span_id=head.parent_span_id,
+        name=head.trace_name,
     )
 
 
@@ -53,13 +54,13 @@ def book_refusal(exchange: Exchange, error: CallError) -> None:
     closed = _closed(exchange, error.status, error, None, Answer(), "none", Cost())
     try:
         exchange.gateway.journal.opened_and_closed(
-            opened(exchange, exchange.plan), closed, exchange.request_tap.first(exchange.gateway.payload_bytes), ()
+            opened(exchange, exchange.plan), closed, _request_pieces(exchange), ()
         )
     except JournalError:
         return
 
 
-def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay | None = None) -> Cost:
+def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay | None) -> Cost:
     """The last frame of a dispatched call, written before the client hears its end; once, however often it is called.
 
     `error` is a failure of the gateway's or the connection's; what the provider itself reports is found in the
@@ -72,9 +73,9 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
     if relay is not None:
         body = decoded(relay.tap.joined(), relay.encoding)
         if relay.status < 400:
-            answer = exchange.dialect.settle(body, relay.streaming)
+            answer = exchange.head.dialect.settle(body, relay.streaming)
         else:
-            answer = exchange.dialect.read(body, relay.streaming, relay.status)
+            answer = exchange.head.dialect.read(body, relay.streaming, relay.status)
         if answer.usage is not None:
             source = "reported"
         elif relay.streaming and (error is not None or relay.client_is_gone or not answer.complete):
@@ -83,22 +84,29 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
         plan = exchange.plan
         tenant = plan.tags.get("tenantSlug")
         cost = cost_of(answer, plan.target, exchange.gateway.table, tenant, exchange.started_at)
-    limit = exchange.gateway.payload_bytes
     exchange.gateway.journal.close(
         _closed(exchange, status, error, relay, answer, source, cost),
-        exchange.request_tap.first(limit),
-        relay.tap.first(limit) if relay is not None else (),
+        _request_pieces(exchange),
+        relay.tap.first(exchange.gateway.payload_bytes) if relay is not None else (),
     )
     exchange.booked = cost
     return cost
 
 
+def _request_pieces(exchange: Exchange) -> Sequence[bytes]:
+    """What is logged of the request's body."""
+    if exchange.request_tap is not None:
+        return exchange.request_tap.first(exchange.gateway.payload_bytes)
+    raw = exchange.raw
+    return (raw if len(raw) <= exchange.gateway.payload_bytes else raw[: exchange.gateway.payload_bytes],)
+
+
 def _estimated(exchange: Exchange, body: bytes) -> Usage | None:
     """What a stream that was cut has used so far, roughly: it was going to report it at the end."""
     plan = exchange.plan
-    if plan is None or not plan.held or exchange.dialect.kind != "llm":
+    if plan is None or not plan.held or exchange.head.dialect.kind != "llm":
         return None
-    said = exchange.dialect.read(body, True, 200)
+    said = exchange.head.dialect.read(body, True, 200)
     text = (said.text or "") + (said.reasoning or "") + "".join(call.arguments or "" for call in said.tool_calls)
     return Usage(
         input_tokens=estimated_tokens(len(plan.body)),
@@ -146,7 +154,7 @@ def _closed(
                 model=target.model,
                 status_code=relay.status if relay is not None else None,
                 error_type=error_type,
-                started_at=exchange.attempt_at,
+                started_at=exchange.started_at + (exchange.attempt_ns - exchange.began_ns) // 1000,
                 latency_us=(ended_ns - exchange.attempt_ns) // 1000,
                 cost_nanousd=cost.total,
             )
@@ -175,15 +183,21 @@ def _closed(
         upstream_us=(ended_ns - exchange.attempt_ns) // 1000 if relay is not None else None,
         overhead_us=(exchange.dispatched_ns - exchange.ready_ns + now_ns - ended_ns) // 1000,
         cache=None,
-        request_bytes=exchange.request_tap.size,
+        request_bytes=len(exchange.raw) if exchange.request_tap is None else exchange.request_tap.size,
         response_bytes=relay.tap.size if relay is not None else 0,
-        request_content_type=exchange.caller.content_type,
+        request_content_type=exchange.head.content_type,
         response_content_type=_text(lookup.get(b"content-type")),
         response_encoding=_text(relay.encoding) if relay is not None else None,
-        request_headers=exchange.caller.logged,
-        response_headers=without_credentials(relay.headers) if relay is not None else [],
+        request_headers=exchange.head.logged,
+        response_headers=_logged_headers(relay),
         timing=relay.timing if relay is not None else None,
     )
+
+
+def _logged_headers(relay: Relay | None) -> Headers:
+    if relay is None:
+        return []
+    return without_credentials(relay.headers) if b"set-cookie" in relay.lookup else relay.headers
 
 
 def _upstream_id(lookup: dict[bytes, bytes]) -> str | None:

@@ -12,16 +12,15 @@ import time
 
 from gateway.core.ids import uuid7
 from gateway.core.key import Key
-from gateway.dialects import OPAQUE, Dialect, dialect_for
 from gateway.errors import CallError, JournalError
-from gateway.proxy import admit, booking
-from gateway.proxy.caller import Caller, token_in_query, without_key
+from gateway.proxy import booking, limits
+from gateway.proxy.admit import authenticated
 from gateway.proxy.costing import Cost
 from gateway.proxy.door import CLOSED, Door
 from gateway.proxy.gateway import Gateway
+from gateway.proxy.head import Head
 from gateway.proxy.headers import IDENTITY, Headers
 from gateway.proxy.incoming import HeldBody
-from gateway.proxy.limits import Limits
 from gateway.proxy.plan import Plan, plan_read, plan_unread
 from gateway.proxy.relay import Relay
 from gateway.proxy.tap import Tap
@@ -36,89 +35,84 @@ class Exchange:
         "_connection",
         "_done",
         "_held",
-        "_limits",
-        "_query",
+        "_limit_at",
+        "_limit_name",
         "_relay",
         "_retried",
-        "attempt_at",
+        "_total_at",
         "attempt_ns",
         "began_ns",
         "booked",
-        "caller",
-        "dialect",
         "dispatched",
         "dispatched_ns",
         "door",
         "gateway",
+        "head",
         "key",
         "length",
-        "method",
-        "path",
         "plan",
+        "raw",
         "ready_ns",
         "request_id",
         "request_tap",
         "started_at",
     )
 
-    def __init__(
-        self, gateway: Gateway, door: Door, method: bytes, url: bytes, headers: Headers, length: int | None
-    ) -> None:
-        """`headers` as they came but for `content-length`, which is `length`, None where there is none."""
+    def __init__(self, gateway: Gateway, door: Door, head: Head, length: int | None) -> None:
+        """`length` is the declared `content-length`, None where there is none."""
         self.gateway = gateway
         self.door: Door = door
-        self.method = method
-        self.path, _, self._query = url.partition(b"?")
-        self.caller: Caller = gateway.callers.of(headers)
+        self.head = head
         self.length = length
         self.request_id = uuid7()
-        self.started_at = self.attempt_at = gateway.now_us()
-        self.began_ns = self.ready_ns = self.dispatched_ns = self.attempt_ns = time.perf_counter_ns()
-        self.dialect: Dialect = OPAQUE
+        self.started_at = time.time_ns() // 1000
+        self.began_ns = self.ready_ns = self.attempt_ns = self.dispatched_ns = time.perf_counter_ns()
         self.key: Key | None = None
         self.plan: Plan | None = None
-        self.request_tap = Tap(gateway.payload_bytes)
+        self.raw = b""
+        """A held body, decoded."""
+        self.request_tap: Tap | None = None
+        """Of a body that streams through."""
         self.booked: Cost | None = None
         self.dispatched = False
         self._held: HeldBody | None = None
         self._connection: UpstreamConnection | None = None
         self._relay: Relay | None = None
-        self._limits = Limits()
-        self._body_ended = False
-        self._retried = False
-        self._done = False
+        self._limit_name = ""
+        self._limit_at = self._total_at = limits.FOREVER
+        self._body_ended = self._retried = self._done = False
 
     # ------------------------------------------------------------------ admit
 
     def begin(self) -> None:
         """The request's head has been read."""
-        self.gateway.counters.calls += 1
+        gateway, head = self.gateway, self.head
         try:
             self._admit()
+            if head.is_held:
+                self._held = HeldBody(gateway.body_bytes, head.content_encoding, self.length)
+            else:
+                assert self.key is not None
+                self.request_tap = Tap(gateway.payload_bytes)
+                self._forward(plan_unread(gateway.table, self.key, head.provider, head.tags))
+        except CallError as error:
+            self._refuse(error)
+
+    def begin_whole(self, body: bytes) -> None:
+        """The same for a request that came in one piece, with a body that is held and not compressed."""
+        try:
+            self._admit()
+            self._read(body)
         except CallError as error:
             self._refuse(error)
 
     def _admit(self) -> None:
         gateway = self.gateway
+        gateway.counters.calls += 1
         if gateway.draining:
             again = ((b"retry-after", b"1"),)
             raise CallError(503, "shutting_down", "The gateway is shutting down; send this again.", headers=again)
-        caller = self.caller
-        token = caller.token
-        if self._query:
-            token = token or token_in_query(self._query)
-            self._query = without_key(self._query)
-        self.key = admit.authenticated(gateway.keys, token)
-        provider = None
-        if self.path.startswith(b"/p/"):
-            provider, self.path = admit.provider_in(self.path)
-        else:
-            self.dialect = dialect_for(self.method, self.path)
-        if self.dialect.reads_body or (caller.is_json and provider is None and self.method == b"POST"):
-            self._held = HeldBody(gateway.body_bytes, caller.content_encoding, self.length)
-        else:
-            self.plan = plan_unread(gateway.table, self.key, provider, caller.tags)
-            self._forward(self.plan)
+        self.key = authenticated(gateway.keys, self.head.token)
 
     # ------------------------------------------------------------------ the request's body
 
@@ -126,56 +120,67 @@ class Exchange:
         """The next bytes of the request's body, unframed."""
         if self._done:
             return
-        self.gateway.counters.bytes_in += len(data)
         if self._held is not None:
             try:
                 self._held.feed(data)
             except CallError as error:
                 self._refuse(error)
             return
+        assert self.plan is not None
+        assert self.request_tap is not None
+        self.gateway.counters.bytes_in += len(data)
         self.request_tap.add(data)
         if self._connection is not None:
             self._connection.send_more(self._framed(data), complete=False)
-        elif self.plan is not None:
+        else:
             self.plan.body += data  # at most what was under way when the door was told to pause
             self.door.pause_body()
 
     def body_waits(self) -> None:
         """More of the body is to come: the client has so long for its next piece."""
-        if not self._done and self._held is not None:
-            self._limits.set("body", self.gateway.table.settings.server.body_timeout_s)
+        if self._held is not None and not self._done:
+            self._limit("body", self.gateway.table.settings.server.body_timeout_s)
             self.gateway.timed.add(self)
 
     def body_end(self) -> None:
         """The request is complete."""
         if self._done:
             return
+        if self._held is not None:
+            held, self._held = self._held, None
+            try:
+                self._read(held.finish())
+            except CallError as error:
+                self._refuse(error)
+            return
         self._body_ended = True
         self.ready_ns = time.perf_counter_ns()
-        if self._held is None:
-            if self._connection is not None:
-                self._connection.send_more(b"0\r\n\r\n" if self.caller.chunked else b"", complete=True)
-                self._limits.set("first byte", self._connection.first_byte_s)
-            return
+        if self._connection is not None and self.plan is not None:
+            self._connection.send_more(b"0\r\n\r\n" if self.head.chunked else b"", complete=True)
+            self._limit("first byte", self.plan.target.upstream.timeout.first_byte_s)
+
+    def _read(self, raw: bytes) -> None:
+        """A held body is there, all of it and decoded: it says which model is meant."""
+        gateway, head = self.gateway, self.head
         assert self.key is not None
-        try:
-            raw = self._held.finish()
-            self._held = None
-            self.request_tap.add(raw)
-            self.plan = plan_read(self.gateway.table, self.key, self.dialect, raw, self.caller.tags)
-            self._forward(self.plan)
-        except CallError as error:
-            self._refuse(error)
+        if len(raw) > gateway.body_bytes:
+            HeldBody(gateway.body_bytes, None, len(raw))
+        self._body_ended = True
+        self.ready_ns = time.perf_counter_ns()
+        self.raw = raw
+        gateway.counters.bytes_in += len(raw)
+        self._forward(plan_read(gateway.table, self.key, head.dialect, raw, head.tags))
 
     def _framed(self, data: bytes) -> bytes:
         """A piece of a body that streams through, chunked where the client sends it so."""
-        return b"%x\r\n%b\r\n" % (len(data), data) if self.caller.chunked else data
+        return b"%x\r\n%b\r\n" % (len(data), data) if self.head.chunked else data
 
     # ------------------------------------------------------------------ forward
 
     def _forward(self, plan: Plan) -> None:
         """Writes down that the call is dispatched, then hands it to a connection: at once where one is idle."""
         gateway = self.gateway
+        self.plan = plan
         try:
             gateway.journal.open(booking.opened(self, plan))
         except JournalError as exc:
@@ -185,55 +190,53 @@ class Exchange:
         self.dispatched = True
         gateway.counters.in_flight += 1
         gateway.timed.add(self)
-        self._limits.begin(plan.target.upstream.timeout)
+        self._total_at = time.monotonic() + plan.target.upstream.timeout.total_s
         self.dispatched_ns = time.perf_counter_ns()
         self._attempt(plan)
 
     def _attempt(self, plan: Plan) -> None:
-        self.attempt_at = self.gateway.now_us()
         self.attempt_ns = time.perf_counter_ns()
         pool = plan.target.upstream.pool
         connection = None if self._retried else pool.take()
         if connection is not None:
             self.connected(connection)
         else:
-            self._limits.set("connect", plan.target.upstream.timeout.connect_s)
+            self._limit("connect", plan.target.upstream.timeout.connect_s)
             pool.wait(self)
 
     def connected(self, connection: UpstreamConnection) -> None:
         plan = self.plan
         assert plan is not None
         self._connection = connection
-        connection.first_byte_s = plan.target.upstream.timeout.first_byte_s
         if self._body_ended:
-            self._limits.set("first byte", connection.first_byte_s)
+            self._limit("first byte", plan.target.upstream.timeout.first_byte_s)
         else:
-            self._limits.suspend()
-        connection.send(self, self._request(plan), complete=self._body_ended, head_only=self.method == b"HEAD")
+            self._limit_at = limits.FOREVER
+        connection.send(self, self._request(plan), complete=self._body_ended, head_only=self.head.method == b"HEAD")
         if not plan.held:
             plan.body = b""
             self.door.resume_body()
 
     def _request(self, plan: Plan) -> bytes:
         """The upstream request: its head, and as much of the body as there is."""
-        upstream, caller = plan.target.upstream, self.caller
+        upstream, head = plan.target.upstream, self.head
         body = plan.body
         if plan.held:
             framing = b"content-length: %d\r\n" % len(body)
         else:
             framing = b"" if self.length is None else b"content-length: %d\r\n" % self.length
-            if caller.chunked:
+            if head.chunked:
                 framing = b"transfer-encoding: chunked\r\n"
                 body = (self._framed(body) if body else b"") + (b"0\r\n\r\n" if self._body_ended else b"")
-            if caller.content_encoding is not None:
-                framing += b"content-encoding: %b\r\n" % caller.content_encoding
+            if head.content_encoding is not None:
+                framing += b"content-encoding: %b\r\n" % head.content_encoding
         return b"%b %b HTTP/1.1\r\n%b%b%b%b%b\r\n%b" % (
-            self.method,
-            upstream.target(self.path, self._query),
+            head.method,
+            upstream.target(head.path, head.query),
             upstream.head,
             next(upstream.credentials),
-            caller.forwarded,
-            IDENTITY if plan.stream else caller.accept_encoding,
+            head.forwarded,
+            IDENTITY if plan.stream else head.accept_encoding,
             framing,
             body,
         )
@@ -241,11 +244,12 @@ class Exchange:
     # ------------------------------------------------------------------ the answer
 
     def answer_started(self, status: int, headers: Headers, complete: bool) -> None:
-        assert self.plan is not None
+        plan = self.plan
+        assert plan is not None
+        self._relay = Relay(self, plan, status, headers)
         if not complete:
-            self._limits.set("idle", self.plan.target.upstream.timeout.idle_s)
-        self._relay = Relay(self, self.plan, status, headers)
-        self._relay.begin()
+            self._limit("idle", plan.target.upstream.timeout.idle_s)
+            self._relay.begin()
 
     def answer_data(self, data: bytes, complete: bool) -> None:
         relay = self._relay
@@ -253,10 +257,11 @@ class Exchange:
             return
         if complete:
             self._connection = None
+            self._relay = None  # or the two would hold each other until the garbage collector comes
             self._end()
         else:
             assert self.plan is not None
-            self._limits.set("idle", self.plan.target.upstream.timeout.idle_s)
+            self._limit("idle", self.plan.target.upstream.timeout.idle_s)
         relay.data(data, complete)
 
     def answer_lost(self, reason: str, malformed: bool) -> None:
@@ -279,7 +284,8 @@ class Exchange:
 
     def _can_repeat(self, plan: Plan) -> bool:
         """Whether all that was sent is still at hand."""
-        return not self._retried and self._body_ended and (plan.held or not self.request_tap.size)
+        nothing_sent = self.request_tap is None or not self.request_tap.size
+        return not self._retried and self._body_ended and (plan.held or nothing_sent)
 
     def connect_failed(self, error: Exception) -> None:
         assert self.plan is not None
@@ -311,7 +317,7 @@ class Exchange:
             relay.broken(error)
             return
         try:
-            booking.book(self, error.status, error)
+            booking.book(self, error.status, error, None)
         except JournalError as exc:
             error = CallError(503, "journal_unavailable", f"{error.message} Nor can it be written down: {exc}.")
         self.reply_error(error)
@@ -327,11 +333,11 @@ class Exchange:
             return
         self.gateway.counters.client_gone += 1
         self.door = CLOSED
-        if not self.dispatched:
+        plan = self.plan
+        if not self.dispatched or plan is None:
             self._end()
             return
-        assert self.plan is not None
-        if self.plan.target.upstream.drains and self._body_ended:
+        if plan.target.upstream.drains and self._body_ended:
             if self._relay is not None:
                 self._relay.client_is_gone = True
             if self._connection is not None:
@@ -362,15 +368,11 @@ class Exchange:
         if self.dispatched:
             self.gateway.counters.in_flight -= 1
 
-    def finished(self) -> None:
-        """Its relay is through: without this the two would hold each other until the garbage collector comes."""
-        self._relay = None
-
     def reply_error(self, error: CallError) -> None:
         head = b"content-type: application/json\r\n" + self.own_head()
         for pair in error.headers:
             head += b"%b: %b\r\n" % pair
-        self.door.reply(error.status, head, self.dialect.error_body(error))
+        self.door.reply(error.status, head, self.head.dialect.error_body(error))
 
     def own_head(self) -> bytes:
         """The header lines that the gateway adds to every answer."""
@@ -395,12 +397,12 @@ class Exchange:
         """The client takes no more for now, so the provider is held up; waiting for the client is not its fault."""
         if self._connection is not None:
             self._connection.pause()
-            self._limits.suspend()
+            self._limit_at = limits.FOREVER
 
     def resume(self) -> None:
         if self._connection is not None and self.plan is not None:
             self._connection.resume()
-            self._limits.set("idle", self.plan.target.upstream.timeout.idle_s)
+            self._limit("idle", self.plan.target.upstream.timeout.idle_s)
 
     def pause_sending(self) -> None:
         self.door.pause_body()
@@ -408,11 +410,17 @@ class Exchange:
     def resume_sending(self) -> None:
         self.door.resume_body()
 
+    def _limit(self, name: str, seconds: float) -> None:
+        self._limit_name = name
+        self._limit_at = time.monotonic() + seconds
+
     def check(self, now: float) -> None:
         """Called by the gateway's sweep: ends the call when one of its time limits has passed."""
-        name = self.plan.target.upstream.name if self.plan is not None else None
-        error = self._limits.passed(now, name)
-        if error is not None and self.dispatched:
-            self._fail(error)
-        elif error is not None:
-            self._refuse(error)
+        if now < self._limit_at and now < self._total_at:
+            return
+        if not self.dispatched or self.plan is None:
+            self._refuse(limits.body_stalled(self.gateway.table.settings.server))
+            return
+        upstream = self.plan.target.upstream
+        name = "total" if now >= self._total_at else self._limit_name
+        self._fail(limits.passed(name, upstream.timeout, upstream.name))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from typing import Protocol
 
 from gateway.core.key import Key
 from gateway.journal import JournalWriter
-from gateway.proxy.caller import Callers
+from gateway.proxy.head import KnownHeads
 from gateway.proxy.table import Pools, Table
 
 SWEEP_S = 0.1
@@ -71,15 +70,13 @@ class Gateway:
         journal: JournalWriter,
         keys: Keys,
         counters: Counters,
-        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self.pools = pools
-        self.callers = Callers()
+        self.heads = KnownHeads()
         self.use(table)
         self.journal = journal
         self.keys = keys
         self.counters = counters
-        self.now_us = now_us
         self.timed: set[Timed] = set()
         """Calls and connections with a time limit running."""
         self.draining = False
@@ -93,6 +90,7 @@ class Gateway:
         """Largest body that is held."""
         self.payload_bytes = table.settings.log.max_payload_kb * 1024
         """How much of a body is logged."""
+        self.captures_timing = table.settings.log.capture_stream_timing
 
     def start(self) -> None:
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)

@@ -54,7 +54,7 @@ def plan_read(table: Table, key: Key, dialect: Dialect, raw: bytes, header_tags:
             changed = True
     asked = stream and dialect.asks_usage and target.upstream.asks_usage and request_body.with_usage_asked(body)
     if model != target.model and target.model is not None:
-        body["model"] = msgspec.Raw(msgspec.json.encode(target.model))
+        body["model"] = target.model_json
         changed = True
     return Plan(
         target=target,

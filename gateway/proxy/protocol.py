@@ -18,6 +18,7 @@ from gateway.errors import CallError
 from gateway.proxy import halfclose
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.gateway import Gateway
+from gateway.proxy.head import Head
 from gateway.proxy.paths import is_model_traffic, origin_form
 from gateway.proxy.pipeline import Recorded
 
@@ -39,6 +40,8 @@ class GatewayProtocol(HttpToolsProtocol):
         self._exchange: Exchange | None = None
         self._url = b""
         self._length: int | None = None
+        self._found: tuple[bytes, Head | None, int, int] | None = None
+        """What `KnownHeads.find` said of the read that began the request now being parsed."""
         self._waiting: deque[Recorded] = deque()
         self._recording: Recorded | None = None
         self._in_body = False
@@ -95,7 +98,11 @@ class GatewayProtocol(HttpToolsProtocol):
         if self.timeout_keep_alive_task is not None:
             self._unset_keepalive_if_required()
         if not self._in_body:
-            if not self._head_bytes:
+            if self._head_bytes:
+                self._found = None
+            else:
+                if self._whole(data):
+                    return
                 self._since = time.monotonic()
             self._head_bytes += len(data)
         try:
@@ -113,6 +120,22 @@ class GatewayProtocol(HttpToolsProtocol):
             self._exchange.body_waits()
         if self._waiting:
             self.flow.pause_reading()
+
+    def _whole(self, data: bytes) -> bool:
+        """Takes a read that is one whole request with a head that is known; whether it was one."""
+        if self._exchange is not None or self._waiting or (self.cycle is not None and not self.cycle.response_complete):
+            self._found = None
+            return False
+        self._found = found = self._gateway.heads.find(data)
+        if found is None:
+            return False
+        _, head, length, body_at = found
+        if head is None or len(data) != body_at + length or not head.is_held or head.content_encoding:
+            return False
+        self._keep_alive, self._http10, self._app_takes = True, False, False
+        exchange = self._exchange = Exchange(self._gateway, self, head, length)
+        exchange.begin_whole(data[body_at:])
+        return True
 
     def _upgraded(self, data: bytes, upgrade: httptools.HttpParserUpgrade) -> None:
         """A websocket goes to uvicorn; any other upgrade (h2c) is not taken, and the connection goes on as it was."""
@@ -196,10 +219,21 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         self._http10 = self.parser.get_http_version() == "1.0"
         self._keep_alive = self.parser.should_keep_alive()
-        exchange = self._exchange = Exchange(self._gateway, self, method, url, self.headers, self._length)
+        head = self._known_head(method, url)
+        exchange = self._exchange = Exchange(self._gateway, self, head, self._length)
         exchange.begin()
-        if exchange.caller.expects_continue and self._exchange is exchange and not self._http10:
+        if head.expects_continue and self._exchange is exchange and not self._http10:
             self.transport.write(halfclose.PROBE)
+
+    def _known_head(self, method: bytes, url: bytes) -> Head:
+        """The head that was just parsed, from memory where it has been seen before."""
+        found, self._found = self._found, None
+        if found is not None and found[1] is not None:
+            return found[1]
+        head = Head(method, url, self.headers)
+        if found is not None and self._keep_alive and not (self._http10 or head.expects_continue or head.chunked):
+            self._gateway.heads.remember(found[0], head)
+        return head
 
     def _give_head_to_app(self) -> None:
         """uvicorn's own handling, from where its parser callbacks would have come to."""
@@ -276,6 +310,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def _play(self, recorded: Recorded) -> None:
+        self._found = None
         parser, self.parser = self.parser, recorded  # type: ignore[assignment]  # answers what is asked of it here
         try:
             self._head_complete()
@@ -318,7 +353,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def reply(self, status: int, head: bytes, body: bytes) -> None:
         exchange = self._exchange
-        head_only = exchange is not None and exchange.method == b"HEAD"
+        head_only = exchange is not None and exchange.head.method == b"HEAD"
         if self._in_body:
             self._decide_keep_alive()
         self._write(status, head, None if head_only or status in (204, 304) else len(body), body)

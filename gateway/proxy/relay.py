@@ -1,7 +1,7 @@
 """An answer on its way back: relayed as it comes, metered and booked before its last byte leaves.
 
 A whole answer that arrives at once is sent with its cost in a header; one that takes its time is passed on after
-`HOLD_S`, a stream at once. The tap only keeps references; nothing is parsed before the end.
+`HOLD_S`, a stream at once. Only references are kept of what flows by; nothing is parsed before the end.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 HOLD_S = 0.05
 """How long a whole answer is held for its end, so that its cost can go into a header."""
 HOLD_BYTES = 256 * 1024
-_CONTENT_WITHIN = 64 * 1024
+CONTENT_WITHIN = 64 * 1024
 """Where a stream's first content is looked for; after so much without any the first byte counts."""
+KEPT_BYTES = 1024 * 1024
+"""At least so much of an answer's beginning is kept for the meter, also where less is logged."""
 _DONE = b"[DONE]"
 
 
@@ -54,7 +56,6 @@ class Relay:
     )
 
     def __init__(self, exchange: Exchange, plan: Plan, status: int, headers: Headers) -> None:
-        settings = exchange.gateway.table.settings.log
         self.lookup = lookup = dict(headers)
         self._exchange = exchange
         self._plan = plan
@@ -62,19 +63,23 @@ class Relay:
         self.headers = headers
         self.answer_ns = time.perf_counter_ns()
         self.content_ns: int | None = None
+        self.ended_ns = 0
         self.encoding = lookup.get(b"content-encoding")
         self.streaming = lookup.get(b"content-type", b"").startswith(b"text/event-stream")
-        self.tap = Tap(max(exchange.gateway.payload_bytes, 1024 * 1024))
-        self.timing: list[tuple[int, int]] | None = [] if settings.capture_stream_timing else None
-        self.client_is_gone = False
-        self.started = False
-        self._filter = UsageChunkFilter() if plan.asked_usage and self.streaming and not self.encoding else None
-        self._looking: bytes | None = b"" if self.streaming and not self.encoding else None
-        self._held: list[bytes] = []
+        self.tap = Tap(max(exchange.gateway.payload_bytes, KEPT_BYTES))
+        self.timing: list[tuple[int, int]] | None = [] if exchange.gateway.captures_timing else None
+        self.client_is_gone = self.started = False
+        self._filter: UsageChunkFilter | None = None
+        self._looking: bytes | None = None
+        """What has come of a stream before its first content; None once that was found."""
+        self._held = False
         self._release_timer: asyncio.TimerHandle | None = None
-        self.ended_ns = 0
+        if self.streaming and not self.encoding:
+            self._looking = b""
+            self._filter = UsageChunkFilter() if plan.asked_usage else None
 
     def begin(self) -> None:
+        """The answer's end did not come with its head."""
         if self.streaming:
             self._start()
 
@@ -83,7 +88,6 @@ class Relay:
     def data(self, data: bytes, complete: bool) -> None:
         if complete:
             self.ended_ns = time.perf_counter_ns()
-            self._exchange.finished()
         if data:
             self.tap.add(data)
             if self.timing is not None:
@@ -97,36 +101,38 @@ class Relay:
             self._exchange.gateway.counters.bytes_out += len(data)
             self._exchange.door.relay(data)
         else:
-            self._hold(data)
+            self._hold()
 
     def _stream(self, data: bytes, complete: bool) -> None:
+        if not self.started:
+            self._start()
         if self._looking is not None:
             self._look_for_content(data)
-        door = self._exchange.door
         passed = data
         if self._filter is not None:
             passed = self._filter.feed(data)
             if complete:
                 passed += self._filter.flush()
-        if (complete or _DONE in data[-32:]) and not self._book_end():
+        if (complete or _DONE in data[-32:]) and self._book_end() is None:
             return
-        self._exchange.gateway.counters.bytes_out += len(passed)
+        exchange = self._exchange
+        exchange.gateway.counters.bytes_out += len(passed)
         if complete:
-            door.finish(passed)
+            exchange.door.finish(passed)
         elif passed:
-            door.relay(passed)
+            exchange.door.relay(passed)
 
     def _look_for_content(self, data: bytes) -> None:
         """First token time is measured at the first content, in whatever pieces it comes."""
         looking = (self._looking or b"") + data
-        if self._exchange.dialect.first_content(looking) or len(looking) > _CONTENT_WITHIN:
+        if self._exchange.head.dialect.first_content(looking) or len(looking) > CONTENT_WITHIN:
             self.content_ns = time.perf_counter_ns()
             self._looking = None
         else:
             self._looking = looking
 
-    def _hold(self, data: bytes) -> None:
-        self._held.append(data)
+    def _hold(self) -> None:
+        self._held = True
         if self.tap.size > HOLD_BYTES:
             self._release()
         elif self._release_timer is None:
@@ -137,10 +143,9 @@ class Relay:
         if self.started or self.ended_ns or self._refuses_credentials:
             return
         self._start()
-        held, self._held = b"".join(self._held), []
-        if held:
-            self._exchange.gateway.counters.bytes_out += len(held)
-            self._exchange.door.relay(held)
+        held = self.tap.joined()
+        self._exchange.gateway.counters.bytes_out += len(held)
+        self._exchange.door.relay(held)
 
     def _whole(self, data: bytes) -> None:
         if self._release_timer is not None:
@@ -148,23 +153,23 @@ class Relay:
         exchange = self._exchange
         if self._refuses_credentials:
             self._answer_credentials_refused()
-        elif self.started:
-            if self._book_end():
-                exchange.gateway.counters.bytes_out += len(data)
-                exchange.door.finish(data)
-        else:
-            cost = self._book_end()
-            if cost is None:
-                return
-            body = b"".join([*self._held, data]) if self._held else data
-            head = self._head()
-            if cost.total is not None:
-                head += b"x-callgate-cost-usd: %b\r\n" % dollars(cost.total)
-            if exchange.method == b"HEAD" and (length := self.lookup.get(b"content-length")):
-                head += b"content-length: %b\r\n" % length
-            exchange.gateway.counters.bytes_out += len(body)
-            self.started = True
-            exchange.door.reply(self.status, head, body)
+            return
+        cost = self._book_end()
+        if cost is None:
+            return
+        if self.started:
+            exchange.gateway.counters.bytes_out += len(data)
+            exchange.door.finish(data)
+            return
+        body = self.tap.joined() if self._held else data
+        head = self._head()
+        if cost.total is not None:
+            head += b"x-callgate-cost-usd: %b\r\n" % dollars(cost.total)
+        if exchange.head.method == b"HEAD" and (length := self.lookup.get(b"content-length")):
+            head += b"content-length: %b\r\n" % length
+        exchange.gateway.counters.bytes_out += len(body)
+        self.started = True
+        exchange.door.reply(self.status, head, body)
 
     # ------------------------------------------------------------------ the head
 
@@ -202,19 +207,18 @@ class Relay:
 
     def _answer_credentials_refused(self) -> None:
         """A 401 of the provider is about the gateway's key for it, which the client can do nothing about."""
-        exchange = self._exchange
         name = self._plan.target.upstream.name
         message = f"{name} refused the gateway's own key with status 401. Check providers.{name}.api_key."
-        error = CallError(502, "upstream_authentication", message, error_type="authentication")
-        booking.book(exchange, 502, error, self)
-        self.started = True
-        exchange.reply_error(error)
+        self.broken(CallError(502, "upstream_authentication", message, error_type="authentication"))
 
     def broken(self, error: CallError) -> None:
-        """The answer breaks off."""
+        """The answer breaks off, or is not one to pass on."""
         if self._release_timer is not None:
             self._release_timer.cancel()
-        booking.book(self._exchange, self.status if self.started else error.status, error, self)
+        try:
+            booking.book(self._exchange, self.status if self.started else error.status, error, self)
+        except JournalError as exc:
+            error = CallError(503, "journal_unavailable", f"{error.message} Nor can it be written down: {exc}.")
         self._break(error)
 
     def _break(self, error: CallError) -> None:
@@ -225,6 +229,6 @@ class Relay:
         elif self.streaming and not self.encoding:
             held = self._filter.flush() if self._filter is not None else b""
             whole = (held or self.tap.last_bytes(4)).endswith((b"\n\n", b"\r\r", b"\n\r\n"))
-            exchange.door.finish(held + (b"" if whole else b"\n\n") + exchange.dialect.error_event(error))
+            exchange.door.finish(held + (b"" if whole else b"\n\n") + exchange.head.dialect.error_event(error))
         else:
             exchange.door.abort()

@@ -66,6 +66,8 @@ class Target(msgspec.Struct, frozen=True):
     """`provider/model`, for permissions."""
     head: bytes
     """Header lines of every answer from here."""
+    model_json: msgspec.Raw
+    """The model's name as a JSON string."""
 
 
 class Table:
@@ -154,7 +156,8 @@ def _target(upstream: Upstream, model: str | None) -> Target:
     if model is not None:
         head += b"x-callgate-model: %b\r\n" % _header_value(model)
     head += b"x-callgate-attempts: 1\r\nx-callgate-cache: bypass\r\n"
-    return Target(upstream, model, upstream.name if model is None else f"{upstream.name}/{model}", head)
+    name = upstream.name if model is None else f"{upstream.name}/{model}"
+    return Target(upstream, model, name, head, msgspec.Raw(msgspec.json.encode(model)))
 
 
 def _header_value(text: str) -> bytes:
