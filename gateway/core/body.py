@@ -75,6 +75,8 @@ def text(body: Body, key: str) -> str | None:
         return None
     try:
         return _decode_str(value)
+    except UnicodeDecodeError:  # the parser skips over values without looking into them
+        raise _invalid(f"{key!r} is not valid UTF-8.", param=key) from None
     except msgspec.DecodeError:
         raise _invalid(f"{key!r} must be a string.", param=key) from None
 
@@ -97,7 +99,7 @@ def with_usage_asked(body: Body) -> bool:
         return True
     try:
         inner = _decode_object(options)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return False  # not an object: the provider's error to report
     if "include_usage" in inner and bytes(inner["include_usage"]) == b"true":
         return False

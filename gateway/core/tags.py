@@ -27,17 +27,16 @@ def from_metadata(raw: bytes) -> dict[str, str]:
     """
     try:
         return _checked(_decode_strings(raw), "metadata")
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeDecodeError):
         pass
     if raw == b"null":
         return {}
     try:
-        values = _decode_any(raw)
-    except msgspec.DecodeError:
+        values = {key: bytes(value) for key, value in _decode_any(raw).items()}
+        texts = {key: _as_text(value) for key, value in values.items() if value != b"null"}
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise _bad('\'metadata\' must be an object of strings, e.g. {"feature": "chat"}.', "metadata") from None
-    return _checked(
-        {key: _as_text(bytes(value)) for key, value in values.items() if bytes(value) != b"null"}, "metadata"
-    )
+    return _checked(texts, "metadata")
 
 
 def from_header(value: bytes) -> dict[str, str]:

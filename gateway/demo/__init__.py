@@ -14,10 +14,7 @@ from gateway.demo.answer import MODELS
 from gateway.demo.protocol import DemoProtocol
 from gateway.demo.service import Demo
 
-__all__ = ["BASE_URL", "MODELS", "PRICES", "Demo", "connect"]
-
-BASE_URL = "http://demo.invalid/v1"
-"""What a configuration would say; never looked up."""
+__all__ = ["MODELS", "PRICES", "Demo", "connect"]
 
 PRICES = {
     f"demo/{model}": {"input_per_mtok": 0.15, "output_per_mtok": 0.60, "cached_input_per_mtok": 0.075}

@@ -46,7 +46,9 @@ BODIES = {
     "null": (b"null", None, "JSON object"),
     "NaN": (b'{"model":"raw/m-1","temperature":NaN}', None, "NaN"),
     "Infinity": (b'{"model":"raw/m-1","temperature":-Infinity}', None, "Infinity"),
-    "not UTF-8": (b'{"model":"raw/m-\xff","messages":[]}', None, ""),
+    "not UTF-8": (b'{"model":"raw/m-\xff","messages":[]}', "model", "UTF-8"),
+    "a key not UTF-8": (b'{"model":"raw/m-1","\xff":[]}', None, "not valid JSON"),
+    "metadata not UTF-8": (b'{"model":"raw/m-1","metadata":{"k":"\xff"}}', "metadata", "object of strings"),
     "a key twice": (b'{"model":"raw/m-1","model":"raw/m-2","messages":[]}', "model", "twice"),
     "half a surrogate pair": (b'{"model":"raw/m-\\ud800","messages":[]}', None, ""),
     "trailing bytes": (json.dumps(GOOD).encode() + b"{}", None, "not valid JSON"),
@@ -162,7 +164,7 @@ def test_a_key_that_was_revoked(gateway: Gateway, upstream: Upstream) -> None:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
     made = keys("create", "passing", "--json")
-    key, key_id = (json.loads(made)[name] for name in ("key", "key_id"))
+    key, key_id = (json.loads(made)[name] for name in ("secret", "key_id"))
 
     def status() -> int:
         return gateway.exchange(post(CHAT, GOOD, f"authorization: Bearer {key}")).status
