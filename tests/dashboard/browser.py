@@ -28,7 +28,7 @@ FLAGS = [
 @contextmanager
 def serving(app: Any) -> Iterator[str]:
     """The application on a free port of the loopback; yields its base URL."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="none")
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="auto", ws="none")
     server = uvicorn.Server(config)
     started = threading.Event()
     server.config.load()
