@@ -44,7 +44,7 @@ class Expiry:
                 cursor = await db.execute(DELETE_OLD_PAYLOADS, (payloads_before_us, limit))
                 gone += cursor.rowcount
             if gone:
-                await db.execute(FREE_PAGES)
+                await db.execute_fetchall(FREE_PAGES)  # a page at a time, as its rows are read
         return gone
 
 

@@ -1,0 +1,17 @@
+"""SQLite keeps the contract of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.store import open_store
+from gateway.store.base import Store
+from tests.store.contract import *  # noqa: F403  # the tests are those of the contract
+
+
+@pytest.fixture
+def make_store(tmp_path: Path) -> Callable[[], Store]:
+    return lambda: open_store("sqlite:///contract.db", tmp_path)
