@@ -60,7 +60,6 @@ class FolderReader:
         """The next frames, about `max_bytes` of them; both lists empty when there is nothing new."""
         frames: list[Frame] = []
         damage: list[Damage] = []
-        self.has_more = False
         while not frames and not damage and not self.finished:
             alive = self._writer_lives()  # looked up before the file is read: what a dead writer wrote is all there
             numbers = [number for number in segment_numbers(self.path) if number >= self.segment]
@@ -82,6 +81,7 @@ class FolderReader:
         self, max_bytes: int, frames: list[Frame], damage: list[Damage], *, last: bool, alive: bool
     ) -> bool:
         """Reads on in the current segment; True when nothing is left in it for now."""
+        self.has_more = False
         fd = self._open_segment(damage, last=last, alive=alive)
         if fd is None:
             return True

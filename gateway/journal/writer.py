@@ -19,7 +19,7 @@ from gateway.core.health import JournalHealth
 from gateway.core.span import CallClosed, CallOpened
 from gateway.errors import JournalError
 from gateway.journal.folder import backlog_bytes, claim_folder, restore_folder
-from gateway.journal.frame import CLOSE, FRAME_HEADER_BYTES, OPEN, SEGMENT_HEADER_BYTES, frame_header
+from gateway.journal.frame import CLOSE, FRAME_HEADER_BYTES, OPEN, SEGMENT_HEADER_BYTES, frame_header, whole_frame
 from gateway.journal.segment import SPARE, Segment
 
 SEGMENT_BYTES = 32 * 1024 * 1024
@@ -28,6 +28,8 @@ CLOSE_RESERVE_BYTES = 4096
 """What a close without bodies, headers and timing fits into."""
 CHECK_EVERY_S = 0.25
 """How often the writer looks whether its file is still there and how large the journal has grown."""
+SMALL_FRAME_BYTES = 64 * 1024
+"""Up to here a frame is put together in memory; the bodies of larger ones go to the kernel as they are."""
 MANY_PIECES = 8
 """From here on joining the pieces of a body is cheaper than passing each to the kernel."""
 
@@ -70,7 +72,7 @@ class JournalWriter:
         self._refusing = not (self._may_write(size, self._in_flight + 1) and self._may_close(self._in_flight + 1))
         if self._refusing:
             raise JournalError(f"the journal takes no new calls: {self._trouble}")
-        self._write([frame_header(self._segment.mark, OPEN, meta, (), ()), meta], size)
+        self._write(whole_frame(self._segment.mark, OPEN, meta, (), ()))
         self._in_flight += 1
         self._opened += 1
 
@@ -87,9 +89,11 @@ class JournalWriter:
             size += len(piece)
         if self._dropping or not self._may_write(size, self._in_flight):
             self._close_without_bodies(closed, bool(request or response))
+        elif size <= SMALL_FRAME_BYTES:
+            self._write(whole_frame(self._segment.mark, CLOSE, meta, request, response))
         else:
             header = frame_header(self._segment.mark, CLOSE, meta, request, response)
-            self._write([header, meta, *request, *response], size)
+            self._write_pieces([header, meta, *request, *response], size)
 
     def opened_and_closed(
         self, opened: CallOpened, closed: CallClosed, request: Sequence[bytes], response: Sequence[bytes]
@@ -125,18 +129,35 @@ class JournalWriter:
                 return False
         return not self._gone
 
-    def _write(self, parts: list[bytes], size: int) -> None:
+    def _write(self, frame: bytes) -> None:
         segment = self._segment
+        size = len(frame)
         try:
-            written = os.pwritev(segment.fd, parts, segment.position)
+            written = os.pwrite(segment.fd, frame, segment.position)
             if written != size:
-                rest = memoryview(b"".join(parts))
-                while written < size:
-                    written += os.pwrite(segment.fd, rest[written:], segment.position + written)
+                self._write_rest(segment, frame, written)
         except OSError as exc:
             self._trouble = _reason(exc)
             raise JournalError(f"the journal cannot be written: {self._trouble}") from exc
         segment.position += size
+
+    def _write_pieces(self, parts: list[bytes], size: int) -> None:
+        """A large frame, without copying its bodies together."""
+        segment = self._segment
+        try:
+            written = os.pwritev(segment.fd, parts, segment.position)
+            if written != size:
+                self._write_rest(segment, b"".join(parts), written)
+        except OSError as exc:
+            self._trouble = _reason(exc)
+            raise JournalError(f"the journal cannot be written: {self._trouble}") from exc
+        segment.position += size
+
+    @staticmethod
+    def _write_rest(segment: Segment, frame: bytes, written: int) -> None:
+        rest = memoryview(frame)
+        while written < len(frame):
+            written += os.pwrite(segment.fd, rest[written:], segment.position + written)
 
     def _close_without_bodies(self, closed: CallClosed, had_bodies: bool) -> None:
         self._bodies_dropped += had_bodies
@@ -147,7 +168,7 @@ class JournalWriter:
         self._may_write(size, 0)  # for the move to the next segment, where there is one
         if self._segment.position + size > self._segment.size:
             raise JournalError(f"the journal has no room for the end of call {closed.request_id}: {self._trouble}")
-        self._write([frame_header(self._segment.mark, CLOSE, meta, (), ()), meta], size)
+        self._write(whole_frame(self._segment.mark, CLOSE, meta, (), ()))
 
     # ------------------------------------------------------------------------------------------ segments
 
