@@ -110,8 +110,9 @@ class Worker:
 
     async def _serve(self, gateway: Gateway, state: AppState, ready: Callable[[], None]) -> None:
         settings = self.loaded.settings.server
+        app = make_app(state)
         config = uvicorn.Config(
-            make_app(state),
+            app,
             http=functools.partial(GatewayProtocol, gateway),  # type: ignore[arg-type]  # called like the class
             ws="none",
             lifespan="off",
@@ -122,7 +123,7 @@ class Worker:
             timeout_graceful_shutdown=int(settings.drain_s),
             backlog=4096,
         )
-        server = self._server = _Server(config, gateway, ready)
+        server = self._server = _Server(config, gateway, ready, api.live_tail(app).close)
         gateway.timed.add(ConnectionSweep(server.server_state.connections))
         gateway.start()
         await server.serve(sockets=[self._listener])
@@ -131,10 +132,13 @@ class Worker:
 class _Server(uvicorn.Server):
     """uvicorn's life cycle, with a word when it begins and none of new calls while it ends."""
 
-    def __init__(self, config: uvicorn.Config, gateway: Gateway, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, gateway: Gateway, ready: Callable[[], None], end_streams: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._gateway = gateway
         self._ready = ready
+        self._end_streams = end_streams
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -142,6 +146,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._gateway.draining = True
+        self._end_streams()  # they never end by themselves, and uvicorn waits for what is open
         await super().shutdown(sockets)
 
 

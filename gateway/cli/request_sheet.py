@@ -15,7 +15,7 @@ from gateway.store.base import SpanDetail
 
 HEAD = ("TIME (UTC)", "STATUS", "MODEL", "TENANT", "IN", "OUT", "COST", "LATENCY", "ID")
 RIGHT = ("IN", "OUT", "COST", "LATENCY")
-WIDTHS = (19, 15, 28, 12, 8, 8, 12, 8, 36)
+WIDTHS = (19, 19, 28, 12, 8, 8, 12, 8, 36)
 BODY_LINES = 40
 
 

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
+from gateway import dashboard, worker
 from gateway.api import RULES, routes
 from gateway.api.access import DELEGATED, READERS, SECURITY_HEADERS, Rule, uncovered
 from gateway.settings import Metrics, Settings
@@ -52,6 +53,11 @@ def cases() -> Iterator[tuple[Rule, str]]:
 
 def test_every_route_has_a_rule() -> None:
     assert uncovered(routes(), RULES) == []
+
+
+def test_every_route_of_the_whole_application_has_a_rule(store: FakeStore, tmp_path: Path) -> None:
+    whole = worker.make_app(make_state(store, tmp_path))
+    assert uncovered(whole.routes, [*RULES, *DELEGATED, *dashboard.RULES]) == []
 
 
 def test_a_route_without_a_rule_is_named_and_closed(app: Starlette) -> None:
