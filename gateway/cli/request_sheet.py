@@ -42,7 +42,7 @@ def status(span: Span) -> str:
 
 def sheet(detail: SpanDetail, *, full: bool = False) -> Iterator[str]:
     span = detail.span
-    yield from facts(_facts(span))
+    yield from facts((name, None if value is None else shown(value)) for name, value in _facts(span))
     if span.error_message:
         yield from ("", "ERROR", *_body(span.error_message, full))
     if span.attempts:
@@ -91,7 +91,7 @@ def _attempts(span: Span) -> list[str]:
     rows = [
         (
             attempt.provider,
-            attempt.model or "–",
+            one_line(attempt.model or "–", 40),
             " ".join(str(word) for word in (attempt.status_code, attempt.error_type) if word is not None) or "–",
             str(duration(attempt.latency_us)),
             "–" if attempt.cost_nanousd is None else str(money(attempt.cost_nanousd)),

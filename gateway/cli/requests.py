@@ -35,6 +35,7 @@ FILTER_HELP = """
 """
 FILE = click.Path(dir_okay=False, path_type=Path)
 PAGE = 1000
+DEADLETTER = "Rows that the store refused: see what they are, try them again."
 
 
 def with_filter_help(command: Callable[..., None]) -> Callable[..., None]:
@@ -53,7 +54,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Records as J
         "show": Lazy("gateway.cli.requests:show", "Show one call with its bodies."),
         "tail": Lazy("gateway.cli.requests:tail", "Follow calls as they are written to the log."),
         "export": Lazy("gateway.cli.requests:export", "Write all calls of a filter to a file."),
-        "deadletter": Lazy("gateway.cli.deadletter:deadletter", "List and retry rows the store rejected."),
+        "deadletter": Lazy(
+            "gateway.cli.deadletter:deadletter", "Rows that the store refused: see what they are, try them again."
+        ),
     },
 )
 def requests() -> None:
