@@ -174,14 +174,16 @@ def test_a_full_disk_stops_the_log_and_not_for_ever(data, writer, call):
     asyncio.run(scenario())
 
 
-def test_rows_older_than_the_settings_allow_are_deleted_when_there_is_nothing_else_to_do(data, writer, call):
-    """The calls of these tests are of September 2026."""
-
+def test_rows_older_than_the_settings_allow_go_when_there_is_nothing_else_to_do(data, writer, opened, closed):
     async def scenario() -> None:
-        supervisor = RecorderSupervisor(data, Settings(log=Log(flush_interval_ms=10, retention_days=1)))
-        call(writer)
+        supervisor = RecorderSupervisor(data, Settings(log=Log(flush_interval_ms=10, retention_days=2)))
+        now_us, day_us = time.time_ns() // 1000, 86_400_000_000
+        for request_id, days in (("old", 3), ("young", 1)):
+            begin = now_us - days * day_us
+            writer.open(opened(request_id, started_at=begin))
+            writer.close(closed(request_id, ended_at=begin + 1000), [], [])
         await supervisor.start()
-        await until(lambda: read_health(data).written == 1 and stored(data) == set())
+        await until(lambda: read_health(data).written == 2 and stored(data) == {"young"})
         writer.finish()
         assert await supervisor.stop()
 
