@@ -373,7 +373,7 @@ def test_the_latest_message_of_a_failure_is_kept(make_store: MakeStore) -> None:
     using(make_store, work)
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), cuts=st.lists(st.integers(1, 60), min_size=1, max_size=6), data=st.data())
 def test_however_it_was_written_the_sums_are_right(
     make_store: MakeStore, seed: int, cuts: list[int], data: st.DataObject
