@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -189,37 +190,67 @@ def test_the_gateways_own_headers_and_the_row_agree(gateway: Gateway, upstream: 
     assert upstream.request().json() == {"model": "m-1", "messages": [{"role": "user", "content": "Hi"}]}
 
 
+def test_a_client_that_half_closes_within_a_stream_gets_the_rest(gateway: Gateway, upstream: Upstream) -> None:
+    half_closed = threading.Event()
+
+    def script(wire: Wire, request: Message) -> None:
+        wire.send(stream_head())
+        wire.chunk(event("Hello"))
+        assert half_closed.wait(10)
+        wire.chunk(*events(" there"), DONE)
+        wire.send(b"0\r\n\r\n")
+
+    upstream.script = script
+    with gateway.connect() as wire:
+        wire.send(chat("Hi", stream=True, stream_options={"include_usage": True}))
+        given = wire.head()
+        wire.next_chunk()
+        wire.half_close()
+        half_closed.set()
+        rest = b""
+        while chunk := wire.next_chunk():
+            rest += chunk
+    assert rest == b"".join(events(" there")) + DONE
+    assert gateway.row_of(given)["error_type"] is None
+
+
 # -- clients that go away, and slow ones
 
 
-@pytest.fixture
-def endless(upstream: Upstream) -> threading.Event:
-    """A provider that streams until the connection is closed; set once it was."""
+def talks_on(wire: Wire, closed: threading.Event) -> None:
+    try:
+        while True:
+            wire.chunk(event(" there"))
+            time.sleep(0.01)  # the pace of a model
+    except OSError:
+        closed.set()
+
+
+def thinks(wire: Wire, closed: threading.Event) -> None:
+    """Says nothing for a while, so that nothing is written to the client that it could refuse."""
+    wire.closed_by_peer()
+    closed.set()
+
+
+@pytest.mark.parametrize("provider", [talks_on, thinks])
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_a_client_that_goes_away_ends_the_call_upstream_at_once(
+    how: str, provider: Callable[[Wire, threading.Event], None], gateway: Gateway, upstream: Upstream
+) -> None:
     closed = threading.Event()
 
     def script(wire: Wire, request: Message) -> None:
         wire.send(stream_head())
-        try:
-            while True:
-                wire.chunk(event("Hello"))
-                time.sleep(0.01)  # the pace of a model
-        except OSError:
-            closed.set()
+        wire.chunk(event("Hello"))
+        provider(wire, closed)
 
     upstream.script = script
-    return closed
-
-
-@pytest.mark.parametrize("how", ["close", "reset"])
-def test_a_client_that_goes_away_ends_the_call_upstream_at_once(
-    how: str, gateway: Gateway, endless: threading.Event
-) -> None:
     with gateway.connect() as wire:
         wire.send(chat("Hi", stream=True))
         given = wire.head()
         assert wire.next_chunk().startswith(b"data: ")
         getattr(wire, how)()
-    assert endless.wait(2), "the upstream connection is closed"
+    assert closed.wait(2), "the upstream connection is closed"
     row = gateway.row_of(given)
     assert (row["status_code"], row["error_type"], row["finish_reason"]) == (499, "cancelled", None)
     assert row["usage_source"] in ("estimated", "none")
