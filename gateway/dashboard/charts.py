@@ -302,7 +302,9 @@ def line_ends(series: Sequence[Series], top: float) -> list[tuple[str, str, str]
     for s in series:
         known = [value for value in s.values if value is not None]
         if s.draw in ("line", "thin", "dash") and known:
-            ends.append((100 * (1 - known[-1] / top) if top else 100.0, s.label, s.color))
+            # a dashed line may be fainter than text may be
+            ink = "var(--text-3)" if s.draw == "dash" else s.color
+            ends.append((100 * (1 - known[-1] / top) if top else 100.0, s.label, ink))
     ends.sort(key=lambda end: -end[0])
     placed: list[tuple[str, str, str]] = []
     lowest = 97.0

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from gateway.dashboard import assets, format, urls  # noqa: A004 - the module of numbers
 from gateway.dashboard.failures import status as status_of
+from gateway.dashboard.prose import visible
 from gateway.dashboard.shapes import provider_tile
 
 POLICY = "; ".join(
@@ -41,12 +42,18 @@ class Page(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
+def _shown(value: Any) -> Any:
+    """Every string a template prints, before it is escaped: names and tags come from strangers as well."""
+    return visible(value) if type(value) is str else value
+
+
 @lru_cache(maxsize=1)
 def environment() -> Environment:
     found = Environment(
         loader=FileSystemLoader(assets.folder("templates")),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,

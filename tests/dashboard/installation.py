@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,10 +38,9 @@ class Installation:
     def __init__(self, folder: Path, spans: Iterable[Span] = (), payloads: dict[str, Payload] | None = None) -> None:
         self.folder = folder
         self.now_us = time.time_ns() // 1000
-        self._spans, self._payloads = list(spans), payloads or {}
         self.recorder = RecorderHealth(state="running", updated_at=2**61)
         self.journal = JournalHealth()
-        asyncio.run(self._fill())
+        self.add(spans, payloads or {})
         self.store: Any = open_store(Settings().store.url, folder)
         keyring = Keyring(SECRET, self.store, KEYS)
         self.sessions = Sessions(keyring, SECRET, folder)
@@ -79,10 +79,15 @@ class Installation:
         yield
         await self.store.close()
 
-    async def _fill(self) -> None:
+    def add(self, spans: Iterable[Span], payloads: dict[str, Payload]) -> None:
+        """Written as the recorder writes them: by another connection."""
+        writes = [SpanWrite(span, payloads.get(span.request_id)) for span in spans]
+        with ThreadPoolExecutor(1) as pool:  # the main thread may have the event loop of a browser
+            pool.submit(asyncio.run, self._write(writes)).result()
+
+    async def _write(self, writes: list[SpanWrite]) -> None:
         store = open_store(Settings().store.url, self.folder)
         await store.connect()
-        writes = [SpanWrite(span, self._payloads.get(span.request_id)) for span in self._spans]
         for start in range(0, len(writes), 2000):
             written = await store.write(Batch(spans=writes[start : start + 2000]))
             assert not written.rejected, written.rejected[0].error
