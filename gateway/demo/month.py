@@ -88,7 +88,7 @@ def _weight(tenant: Tenant, at_us: int) -> float:
     """A working day's bell over a small night, in the tenant's own time; fewer at weekends; growing slowly."""
     local_h = at_us / HOUR + tenant.utc_offset_h
     day, hour = divmod(local_h, 24)
-    bell = max(0.0, cos((hour - 14) / 24 * 2 * pi)) ** 1.5
+    bell: float = max(0.0, cos((hour - 14) / 24 * 2 * pi)) ** 1.5
     rest = tenant.weekends if (int(day) + 3) % 7 >= 5 else 1.0  # 1970-01-01 was a Thursday
     return tenant.share * (0.06 + bell) * rest
 

@@ -100,10 +100,9 @@ def exchange(rng: random.Random, topic: str, model: str, turns: int, *, stream: 
     filled = [(ask.replace("{n}", str(number)), answer.replace("{n}", str(number))) for ask, answer in said]
     question, answer = filled[-1]
     if topic == "search":
-        request = _encode({"model": model, "input": question})
-        return Said(
-            question, "", request, b'{"object":"list","data":[{"object":"embedding","index":0,"embedding":"..."}]}'
-        )
+        vector = {"object": "embedding", "index": 0, "embedding": "AACAPwAAAEA="}
+        response = _encode({"object": "list", "model": model, "data": [vector]})
+        return Said(question, "", _encode({"model": model, "input": question}), response)
     if topic in ("research", "code") and not tool:
         answer = f"{answer}\n\n{prose(rng, words=60)}"
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}]
@@ -136,7 +135,7 @@ def _events(model: str, message: dict[str, Any], finish: str) -> bytes:
         size = max(1, len(text) // 4)
         deltas = [{"role": "assistant", "content": ""}]
         deltas += [{"content": text[at : at + size]} for at in range(0, len(text), size)]
-    chunks = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+    chunks: list[dict[str, Any]] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
     chunks.append({"index": 0, "delta": {}, "finish_reason": finish})
     lines = [
         b"data: " + _encode({"object": "chat.completion.chunk", "model": model, "choices": [each]}) for each in chunks
