@@ -11,8 +11,8 @@ import msgspec
 from gateway.core.health import RecorderHealth
 
 FILE = "recorder.json"
-STALE_US = 10_000_000
-"""A living recorder reports every second; after this time without a report it hangs or is gone."""
+STALE_US = 30_000_000
+"""A living recorder reports every second, or every ten while its store is down; after this time it hangs or is gone."""
 
 _decode = msgspec.json.Decoder(RecorderHealth).decode
 

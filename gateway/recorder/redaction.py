@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 import re2
@@ -22,6 +23,8 @@ from gateway.settings import Redaction
 
 AUTOMATON_BYTES = 128 * 1024 * 1024
 """At most; what is built of it grows with the variety of the text, to a few MB."""
+SHORT_CHARACTERS = 100
+REMEMBERED = 4096
 CREDENTIAL_HEADERS = frozenset(
     (
         "authorization",
@@ -64,6 +67,7 @@ class Redactor:
         options.encoding = re2.Options.Encoding.LATIN1
         options.max_mem = AUTOMATON_BYTES
         options.log_errors = False
+        self._short = lru_cache(REMEMBERED)(self._redacted_short)
         self._set = re2.Set.SearchSet(options)
         self._rules: list[_Located] = []
         problems = [
@@ -111,6 +115,18 @@ class Redactor:
     def text(self, text: str, counts: Counter[str]) -> str:
         if not self._rules or not text:
             return text
+        if len(text) <= SHORT_CHARACTERS:  # tags and headers: the same few values again and again
+            short, found = self._short(text)
+            if found:
+                counts.update(found)
+            return short
+        return self._text(text, counts)
+
+    def _redacted_short(self, text: str) -> tuple[str, Counter[str]]:
+        found: Counter[str] = Counter()
+        return self._text(text, found), found
+
+    def _text(self, text: str, counts: Counter[str]) -> str:
         return self.body(text.encode("utf-8", "replace"), counts).decode("utf-8", "replace")
 
     def tags(self, tags: dict[str, str], counts: Counter[str]) -> dict[str, str]:
