@@ -54,9 +54,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Records as J
         "show": Lazy("gateway.cli.requests:show", "Show one call with its bodies."),
         "tail": Lazy("gateway.cli.requests:tail", "Follow calls as they are written to the log."),
         "export": Lazy("gateway.cli.requests:export", "Write all calls of a filter to a file."),
-        "deadletter": Lazy(
-            "gateway.cli.deadletter:deadletter", "Rows that the store refused: see what they are, try them again."
-        ),
+        "deadletter": Lazy("gateway.cli.deadletter:deadletter", DEADLETTER),
     },
 )
 def requests() -> None:

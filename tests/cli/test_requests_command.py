@@ -94,6 +94,7 @@ def test_a_call_in_full_without_driving_the_terminal(data: Path) -> None:
         "no answer\\x1b[31m",
         "Guten\\x07 Tag",
         "20 more lines; --full",
+        "a\\x1bb",
     ):
         assert words in shown
     assert "\x1b" not in shown
