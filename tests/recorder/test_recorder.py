@@ -11,6 +11,7 @@ import pytest
 
 from gateway.errors import StoreError
 from gateway.journal import JournalWriter
+from gateway.journal.frame import CLOSE, whole_frame
 from gateway.journal.segment import segment_name, segment_numbers
 from gateway.recorder import recorder as recorder_module
 from gateway.recorder.deadletter import DeadLetters
@@ -204,19 +205,13 @@ def test_a_row_that_breaks_the_store_does_not_block_the_others(data, store, writ
 
 def test_a_frame_of_another_version_is_kept_as_it_is(data, store, writer, call):
     before = call(writer)
-    writer._write([*frame_of(writer, msgspec.msgpack.encode(["no", "call"]))], 24 + 9)
+    writer._write(whole_frame(writer._segment.mark, CLOSE, msgspec.msgpack.encode(["no", "call"]), (), ()))
     after = call(writer)
     writer.finish()
     drain(data, store)
     assert set(store.rows) == {before, after}
     [letter] = DeadLetters(data).read()
     assert letter.frame == msgspec.msgpack.encode(["no", "call"])
-
-
-def frame_of(writer, meta):
-    from gateway.journal.frame import CLOSE, frame_header
-
-    return frame_header(writer._segment.mark, CLOSE, meta, (), ()), meta
 
 
 def test_damage_is_reported_and_the_rest_is_stored(data, store, writer, call):
