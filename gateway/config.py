@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from gateway.core import document
-from gateway.core.conform import conform, unpacked
+from gateway.core.conform import conform, unknown, unpacked
 from gateway.core.consistency import inconsistencies
 from gateway.core.document import Document, Problem, Sourced
 from gateway.core.providers import DEMO, DIALECTS, KNOWN, KnownProvider, auth_of
 from gateway.core.proxies import Proxies, proxies_from
 from gateway.errors import ConfigError
+from gateway.recorder.rules import RULES
 from gateway.settings import Settings
 
 FILE_NAME = "callgate.yaml"
@@ -81,7 +82,8 @@ def load(
         mismatches: list[Problem] = []
         settings = conform(Settings, raw, mismatches)
         problems += [p for p in mismatches if not _is_about_one_of(p, problems)]
-        problems += [p for p in inconsistencies(settings) if not _is_about_one_of(p, problems)]
+        further = [*inconsistencies(settings), *_unknown_patterns(settings)]
+        problems += [p for p in further if not _is_about_one_of(p, problems)]
     elif not problems:
         problems.append(Problem((), "must be a map of settings, like `server: {port: 4000}`"))
     if problems or not settings:
@@ -124,6 +126,14 @@ def _read(path: Path, source: str) -> Document:
         raise ConfigError(source, [f" cannot be read: {error.strerror}"]) from None
     read = document.parse(text)
     return read._replace(value={}) if read.value is None and not read.problems else read
+
+
+def _unknown_patterns(settings: Settings) -> Iterator[Problem]:
+    kinds = [rule.kind for rule in RULES]
+    for index, name in enumerate(settings.log.redaction.skip):
+        if name not in kinds:
+            message = f"'{name}' {unknown('built-in pattern', name, kinds)}"
+            yield Problem(("log", "redaction", "skip", index), message)
 
 
 def _is_about_one_of(problem: Problem, others: list[Problem]) -> bool:

@@ -21,7 +21,7 @@ COMMANDS = {
     "keys": Lazy("gateway.cli.keys:keys", "Create, list, rotate and revoke gateway keys."),
     "requests": Lazy("gateway.cli.requests:requests", "List, show, follow and export what is in the log."),
     "prices": Lazy("gateway.cli.prices:prices", "Explain prices, refresh them, recompute costs."),
-    "demo": Lazy("gateway.cli.demo:demo", "Fill a store with a month of made-up traffic, to look around."),
+    "demo": Lazy("gateway.cli.demo:demo", "Fill a store with a month of made-up traffic, to look at the dashboard."),
     "schema": Lazy("gateway.cli.schema:schema", "Print the JSON schema of the configuration file."),
     "version": Lazy("gateway.cli.version:version", "Print the version."),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import json
 import os
 import shutil
 import socket
@@ -122,7 +123,7 @@ def _is_callgate(host: str, port: int) -> bool:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with direct.open(f"http://{reachable}:{port}/healthz", timeout=2) as answer:
-            return bool(answer.headers.get("x-request-id")) or answer.status == 200
+            return bool(json.load(answer) == {"status": "ok"})
     except (OSError, ValueError):
         return False
 

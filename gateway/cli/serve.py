@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gateway import app
+from gateway.app import serve as run_until_stopped
 from gateway.cli.options import config_option, data_option, load_for
 
 
@@ -20,4 +20,4 @@ def serve(config: str | None, host: str | None, port: int | None, workers: int |
     Without a configuration every provider whose key is in the environment is routed, and the built-in provider
     `demo` is always there.
     """
-    return app.serve(load_for(config, host=host, port=port, workers=workers, data=data))
+    return run_until_stopped(load_for(config, host=host, port=port, workers=workers, data=data))

@@ -95,6 +95,7 @@ def test_an_address_in_use_by_callgate():
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
+            self.wfile.write(b'{"status":"ok"}')
 
         def log_message(self, *_: object) -> None: ...
 

@@ -98,6 +98,8 @@ CASES = {
     "invalid perl operator: (?= (line 1)",
     "log: {redaction: {rules: {x: 'a*'}}}": "log.redaction.rules.x: matches nothing at all (the empty text), so it "
     "would match everywhere (line 1)",
+    "log: {redaction: {skip: [emial]}}": "log.redaction.skip[0]: 'emial' is no built-in pattern; did you mean email? "
+    "(line 1)",
     "store: {url: 'postgresql://u:hunter2@h/d'}": "store.url: is no address of a store; this version takes "
     "sqlite:///file.db (line 1)",
     "store: {url: 'sqlite://'}": "store.url: names no file; sqlite:///callgate.db is relative to server.data (line 1)",

@@ -17,12 +17,12 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = [
     {"pricing"},
     {"gateway", "gateway.core", "gateway.errors", "gateway.settings"},
-    {"gateway.config", "gateway.watch"},
     {"gateway.dialects", "gateway.demo"},
     {"gateway.journal", "gateway.store"},
     {"gateway.proxy", "gateway.recorder"},
     {"gateway.control"},
     {"gateway.api", "gateway.dashboard"},
+    {"gateway.config", "gateway.watch"},
     {"gateway.app", "gateway.banner", "gateway.worker", "gateway.workers", "gateway.cli"},
 ]
 """From the lowest up. A module may import its own layer's and those below."""
