@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import sys
+import time
 
 import uvloop
 
@@ -17,6 +18,7 @@ from gateway.errors import CallgateError
 from gateway.recorder.supervisor import RecorderSupervisor
 from gateway.worker import Worker
 from gateway.workers import run_workers
+from pricing.refresh import adopt_packaged
 
 log = logging.getLogger("callgate")
 
@@ -30,6 +32,7 @@ def serve(loaded: Loaded) -> int:
     for warning in loaded.warnings:
         log.warning("%s: %s", loaded.source, warning)
     loaded.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    take_over_prices(loaded)
     listener = listen(loaded.settings.server.host, loaded.settings.server.port)
     if loaded.settings.server.workers > 1:
         return uvloop.run(run_workers(loaded, listener))
@@ -52,6 +55,17 @@ async def _one_process(loaded: Loaded, listener: socket.socket) -> None:
     finally:
         await starting
         await recorder.stop()
+
+
+def take_over_prices(loaded: Loaded) -> None:
+    """A newer price file of an upgraded litellm goes into the data folder, and what it changes into the history."""
+    try:
+        changes = adopt_packaged(loaded.data, time.time_ns() // 1000)
+    except (ValueError, OSError) as exc:
+        log.warning("prices: the packaged file was not taken over: %s", exc)
+        return
+    if changes is not None and changes.changed:
+        log.info("prices: %d changed with the installed price file", len(changes.changed))
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -8,23 +8,25 @@ import functools
 import gc
 import logging
 import os
+import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from gateway import __version__, api, dashboard
+from gateway.api import models
 from gateway.api.access import DELEGATED, AccessMiddleware
 from gateway.config import Loaded
+from gateway.control.catalog import load_catalog
 from gateway.control.keys import Keyring
 from gateway.control.secret import load_secret
 from gateway.control.sessions import Sessions
 from gateway.control.state import AppState
-from gateway.demo import PRICES, connect
+from gateway.demo import connect
 from gateway.errors import CallError
 from gateway.journal import JournalWriter
 from gateway.proxy.connect import Connector
@@ -36,8 +38,6 @@ from gateway.recorder.health import read_health
 from gateway.store import open_store
 from gateway.watch import Watcher
 from pricing import Catalog
-
-PRICE_FILE = "prices.json"
 
 log = logging.getLogger("callgate")
 
@@ -62,7 +62,7 @@ class Worker:
         await store.connect()
         keyring = Keyring(secret, store, loaded.settings.keys)
         first_key = await keyring.ensure_first_key()
-        catalog = load_catalog(loaded)
+        catalog = current_catalog(loaded)
         journal = JournalWriter(
             loaded.data / "journal" / f"worker-{self.number}-{os.getpid()}",
             max_bytes=loaded.settings.log.journal_max_mb * 1024 * 1024,
@@ -103,7 +103,7 @@ class Worker:
 
     def _reload(self, gateway: Gateway, state: AppState, loaded: Loaded) -> None:
         """A new configuration, all of it at once; calls in flight keep the one they began with."""
-        catalog = load_catalog(loaded)
+        catalog = current_catalog(loaded)
         gateway.use(Table(loaded.settings, loaded.proxies, catalog, self._pools))
         state.settings, state.catalog = loaded.settings, catalog
         state.keyring.declare(loaded.settings.keys)
@@ -145,6 +145,19 @@ class _Server(uvicorn.Server):
         self._ready = ready
         self._end_streams = end_streams
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Being told to stop is no failure: uvicorn would raise the signal again once it has shut down."""
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGINT, signal.SIGTERM)
+        for number in signals:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
@@ -159,7 +172,7 @@ def make_app(state: AppState) -> Starlette:
     """Everything that is not model traffic."""
     rules = [*dashboard.RULES, *api.RULES, *DELEGATED]
     app = Starlette(
-        routes=[*api.routes(), *dashboard.routes()],
+        routes=[*api.routes(), *models.routes(), *dashboard.routes()],
         middleware=[Middleware(AccessMiddleware, rules=rules, not_found=dashboard.not_found)],
         exception_handlers=dict(dashboard.exception_handlers()),
     )
@@ -167,10 +180,8 @@ def make_app(state: AppState) -> Starlette:
     return app
 
 
-def load_catalog(loaded: Loaded) -> Catalog:
-    """The price file, the data folder's newer one, the demo's prices and the configuration's own."""
-    own: dict[str, object] = {**PRICES, **msgspec.to_builtins(loaded.settings.prices.overrides)}
-    catalog = Catalog.load(loaded.data / PRICE_FILE, own)  # type: ignore[arg-type]  # checked when it is read
+def current_catalog(loaded: Loaded) -> Catalog:
+    catalog = load_catalog(loaded.settings, loaded.data)
     if catalog.problem:
         log.warning("prices: %s", catalog.problem)
     return catalog
