@@ -1,6 +1,6 @@
 """Every record of a filter as a stream of bytes, in constant memory, for the API and the command line.
 
-The event loop also carries model traffic, so records are encoded a hundred at a time, about a millisecond, and
+The event loop also carries model traffic, so records are read and encoded a few at a time, some milliseconds, and
 Parquet, whose library is large, is written by a process of its own (`gateway.api.parquet`).
 """
 
@@ -21,6 +21,7 @@ from gateway.core.span import Span
 from gateway.errors import CallError, CallgateError
 from gateway.store.base import SpanFilter, SpanReader
 
+PAGE = 250
 SLICE = 100
 READ_SIZE = 64 * 1024
 FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
@@ -74,7 +75,7 @@ async def exported(store: SpanReader, which: SpanFilter, form: Format) -> AsyncI
 async def _lines(store: SpanReader, which: SpanFilter, form: Format) -> AsyncIterator[bytes]:
     if form.head:
         yield form.head
-    pages = store.export(which)
+    pages = store.export(which, page=PAGE)
     async with _closing(pages):
         async for page in pages:
             for start in range(0, len(page), SLICE):
