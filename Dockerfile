@@ -26,8 +26,11 @@ ENV PATH=/opt/callgate/bin:$PATH \
 # The store, the journal and the secret live here; a configuration goes to /data/callgate.yaml.
 VOLUME /data
 EXPOSE 4000
-HEALTHCHECK --interval=15s --timeout=3s --start-period=15s --retries=3 \
-    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:4000/healthz', timeout=2)"]
+HEALTHCHECK --interval=15s --timeout=3s --start-period=15s --retries=3 CMD ["python", "-c", "\
+import http.client, os; \
+gate = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('CALLGATE_SERVER__PORT', 4000)), timeout=2); \
+gate.request('GET', '/healthz'); \
+raise SystemExit(gate.getresponse().status != 200)"]
 # SIGTERM lets calls in flight end (server.drain_s): give it time with `docker stop -t 40`.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["callgate"]
