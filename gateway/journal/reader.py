@@ -47,6 +47,8 @@ class FolderReader:
         self.name = path.name
         self.segment = segment
         self.offset = offset
+        self.writer_lives = True
+        """As of the last `read`."""
         self.finished = False
         """The writer is dead and everything it wrote was read."""
         self.has_more = False
@@ -61,7 +63,8 @@ class FolderReader:
         frames: list[Frame] = []
         damage: list[Damage] = []
         while not frames and not damage and not self.finished:
-            alive = self._writer_lives()  # looked up before the file is read: what a dead writer wrote is all there
+            # Looked up before the file is read: what a dead writer wrote is all there then.
+            alive = self.writer_lives = self._is_locked()
             numbers = [number for number in segment_numbers(self.path) if number >= self.segment]
             if not numbers:
                 self.finished = not alive
@@ -182,7 +185,7 @@ class FolderReader:
             os.close(self._fd)
             self._fd = None
 
-    def _writer_lives(self) -> bool:
+    def _is_locked(self) -> bool:
         """By the lock seen first, or the one there now: the writer of a deleted folder may still hold the former."""
         if self._lock is not None and is_locked(self._lock):
             return True

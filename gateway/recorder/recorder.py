@@ -68,6 +68,7 @@ class Recorder:
         self._oldest_us: int | None = None
         self._first_row_at = 0.0
         self._reported_at = (0.0, 0)
+        self._draining_since: float | None = None
         self.draining = asyncio.Event()
         self.health = RecorderHealth(pid=pid, restarts=restarts)
 
@@ -76,29 +77,32 @@ class Recorder:
         positions = await self.patiently(self._store.positions)
         await self._book_vanished(positions)
         self.health.state = "running"
-        quiet_since = time.monotonic()
         while True:
             await self._follow_new_folders(positions)
             taken = self._read()
-            if taken:
-                quiet_since = time.monotonic()
             behind = any(joiner.reader.has_more for joiner in self._joiners.values())
             if self._is_due(behind=behind):
                 await self._flush()
-            if not taken:
-                if await self._remove_finished():
-                    continue
-                if self.draining.is_set() and self._may_end(quiet_since):
-                    break
+            await self._remove_finished()
+            if self.draining.is_set() and self._may_end():
+                break
             await self._look_after_itself(idle=not taken)
             if not behind:
                 await asyncio.sleep(POLL_S)
+        await self._flush()
         self._journal.close()
         self.health.state = "stopped"
         self._report(force=True)
 
-    def _may_end(self, quiet_since: float) -> bool:
-        return not self._joiners or time.monotonic() - quiet_since > LINGER_S
+    def _may_end(self) -> bool:
+        """Asked while draining: everything of dead writers is in the store. Those that live (workers about to die with
+        their gateway, or those of the next gateway) are followed for a moment and then left to the next recorder."""
+        if self._draining_since is None:  # the folders are looked for once more
+            self._draining_since = time.monotonic()
+            return False
+        if not all(joiner.reader.writer_lives for joiner in self._joiners.values()):
+            return False
+        return not self._joiners or time.monotonic() - self._draining_since > LINGER_S
 
     # ------------------------------------------------------------------------------------------ reading
 
@@ -139,8 +143,8 @@ class Recorder:
         self._rows_bytes += size
         self._oldest_us = ended_at if self._oldest_us is None else min(self._oldest_us, ended_at)
 
-    async def _remove_finished(self) -> bool:
-        """Books the calls that dead writers left open, and removes their folders; whether there were any."""
+    async def _remove_finished(self) -> None:
+        """Books the calls that dead writers left open, and removes their folders."""
         finished = [joiner for joiner in self._joiners.values() if joiner.reader.finished]
         for joiner in finished:
             for opened in joiner.abandon():
@@ -149,7 +153,6 @@ class Recorder:
             await self._flush()
             del self._joiners[joiner.reader.name]
             self._journal.remove(joiner.reader)
-        return bool(finished)
 
     async def _book_vanished(self, positions: dict[str, JournalPosition]) -> None:
         """Open calls that the store carries for folders that are no longer there, because somebody deleted them."""

@@ -246,6 +246,24 @@ def test_a_draining_recorder_leaves_a_living_writer_to_the_next(data, store, wri
     writer.finish()
 
 
+def test_a_writer_that_never_pauses_keeps_nobody_waiting(data, store, writer, call, opened):
+    """Neither the calls of a dead worker beside it, nor the end of a recorder whose gateway is gone."""
+    dead = JournalWriter(data / "journal" / "dead", max_bytes=MB)
+    dead.open(opened("cut off"))
+    dead.finish()
+    recorder = Recorder(data, QUICK, store)
+    read = recorder._read
+
+    def read_with_something_new() -> int:
+        call(writer)
+        return read()
+
+    recorder._read = read_with_something_new
+    record(recorder, lambda: "cut off" in store.rows, drain=True)
+    assert [path.name for path in (data / "journal").iterdir()] == [writer.folder.name]
+    writer.finish()
+
+
 def test_health_tells_what_it_did(data, store, writer, call, opened):
     for _ in range(5):
         call(writer)
