@@ -30,8 +30,12 @@ CONFIG_VARIABLE = "CALLGATE_CONFIG"
 
 _DOUBLE_SLASH = re.compile(r"(?<!:)//+")
 
-RESTART_SETTINGS = ("server.host", "server.port", "server.workers", "server.data", "store.url")
-"""What a reload cannot change in a running gateway."""
+RESTART_SETTINGS = (
+    *("server.host", "server.port", "server.workers", "server.data", "server.drain_s", "store.url"),
+    *("log.flush_interval_ms", "log.max_batch_size", "log.payloads", "log.redaction", "log.journal_max_mb"),
+    *("log.retention_days", "log.payload_retention_days"),
+)
+"""What a reload cannot change: the socket and the files are open, and the recorder is told once, when it starts."""
 
 
 @dataclass(frozen=True)

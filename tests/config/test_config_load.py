@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.config import load, restart_needed
+from gateway.config import RESTART_SETTINGS, load, restart_needed
 from gateway.errors import ConfigError
 from gateway.settings import Settings
 
@@ -86,6 +86,12 @@ def test_what_was_loaded_can_go_to_a_worker_process(read):
 
 def test_what_takes_a_restart(read):
     old = read("log: {payloads: full}").settings
-    new = read("{server: {port: 1, drain_s: 5}, store: {url: 'sqlite:///b.db'}, log: {payloads: none}}").settings
+    new = read("{server: {port: 1, max_body_mb: 5}, store: {url: 'sqlite:///b.db'}, log: {payloads: none}}").settings
     assert restart_needed(old, old) == []
-    assert restart_needed(old, new) == ["server.port", "store.url"]
+    assert restart_needed(old, new) == ["server.port", "store.url", "log.payloads"]
+
+
+@pytest.mark.parametrize("name", RESTART_SETTINGS)
+def test_the_manual_says_what_takes_a_restart(name):
+    manual = (Path(__file__).resolve().parents[2] / "docs" / "configuration.md").read_text("utf-8")
+    assert f"`{name}`" in manual.partition("These take a restart")[2].partition("**Proxies.**")[0]
