@@ -22,7 +22,7 @@ def banner(loaded: Loaded, address: str, sign_in: str, first_key: str | None) ->
     shown = first_key or "$CALLGATE_KEY"
     lines += [
         "",
-        f"  curl http://{address}/v1/chat/completions -H 'authorization: Bearer {shown}' \\",
+        f"  curl http://{address}/v1/chat/completions -H \"authorization: Bearer {shown}\" \\",
         "    -H 'content-type: application/json' \\",
         """    -d '{"model": "demo/echo", "messages": [{"role": "user", "content": "Hello"}]}'""",
         "",

@@ -90,6 +90,8 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
         relay.tap.first(exchange.gateway.payload_bytes) if relay is not None else (),
     )
     exchange.booked = cost
+    if relay is not None:
+        exchange.gateway.counters.bytes_out += relay.tap.size
     return cost
 
 

@@ -39,6 +39,7 @@ class Exchange:
         "_limit_name",
         "_relay",
         "_retried",
+        "_seen_bytes",
         "_total_at",
         "attempt_ns",
         "began_ns",
@@ -79,6 +80,7 @@ class Exchange:
         self._connection: UpstreamConnection | None = None
         self._relay: Relay | None = None
         self._limit_name = ""
+        self._seen_bytes = 0
         self._limit_at = self._total_at = limits.FOREVER
         self._body_ended = self._retried = self._done = False
 
@@ -259,9 +261,6 @@ class Exchange:
             self._connection = None
             self._relay = None  # or the two would hold each other until the garbage collector comes
             self._end()
-        else:
-            assert self.plan is not None
-            self._limit("idle", self.plan.target.upstream.timeout.idle_s)
         relay.data(data, complete)
 
     def answer_lost(self, reason: str, malformed: bool) -> None:
@@ -398,6 +397,7 @@ class Exchange:
         if self._connection is not None:
             self._connection.pause()
             self._limit_at = limits.FOREVER
+            self._seen_bytes = self._relay.tap.size if self._relay is not None else 0
 
     def resume(self) -> None:
         if self._connection is not None and self.plan is not None:
@@ -416,6 +416,10 @@ class Exchange:
 
     def check(self, now: float) -> None:
         """Called by the gateway's sweep: ends the call when one of its time limits has passed."""
+        relay = self._relay
+        if relay is not None and relay.tap.size != self._seen_bytes and self.plan is not None:
+            self._seen_bytes = relay.tap.size  # the answer has moved on: a chunk costs no look at the clock
+            self._limit_at = now + self.plan.target.upstream.timeout.idle_s
         if now < self._limit_at and now < self._total_at:
             return
         if not self.dispatched or self.plan is None:

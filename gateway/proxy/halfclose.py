@@ -1,8 +1,9 @@
 """Telling a client that only finished sending from one that is gone: TCP shows both as the same FIN.
 
-A client that closed its socket answers the next segment it gets with a reset; one that half-closed it reads on. So an
-interim `100 Continue`, which every HTTP/1.1 client must skip (RFC 9110 15.2), is sent as a probe, and the kernel's
-state of the connection is looked at shortly after.
+A client that closed its socket answers the next segment it gets with a reset; one that half-closed it reads on. So
+something without meaning is sent as a probe, and the kernel's state of the connection is looked at shortly after:
+before the answer an interim `100 Continue`, which every HTTP/1.1 client must skip (RFC 9110 15.2); within a chunked
+answer a leading zero of the next chunk's size (RFC 9112 7.1 allows any number of them), which changes no byte of it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import socket
 from collections.abc import Callable
 
 PROBE = b"HTTP/1.1 100 Continue\r\n\r\n"
+PROBE_IN_CHUNKS = b"0"
 LOOKS_S = (0.005, 0.03, 0.2, 1.0, 3.0)
 """When to look, after the FIN: a reset takes one round trip."""
 

@@ -85,6 +85,8 @@ class GatewayProtocol(HttpToolsProtocol):
         self._keep_alive = False
         if not exchange.is_answering:
             self.transport.write(halfclose.PROBE)
+        elif self._chunked:
+            self.transport.write(halfclose.PROBE_IN_CHUNKS)
         halfclose.watch(self.transport, lambda: self._exchange is exchange, self._peer_closed)
         return True
 

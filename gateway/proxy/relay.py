@@ -98,7 +98,6 @@ class Relay:
         elif complete:
             self._whole(data)
         elif self.started:
-            self._exchange.gateway.counters.bytes_out += len(data)
             self._exchange.door.relay(data)
         else:
             self._hold()
@@ -115,12 +114,10 @@ class Relay:
                 passed += self._filter.flush()
         if (complete or _DONE in data[-32:]) and self._book_end() is None:
             return
-        exchange = self._exchange
-        exchange.gateway.counters.bytes_out += len(passed)
         if complete:
-            exchange.door.finish(passed)
+            self._exchange.door.finish(passed)
         elif passed:
-            exchange.door.relay(passed)
+            self._exchange.door.relay(passed)
 
     def _look_for_content(self, data: bytes) -> None:
         """First token time is measured at the first content, in whatever pieces it comes."""
@@ -143,9 +140,7 @@ class Relay:
         if self.started or self.ended_ns or self._refuses_credentials:
             return
         self._start()
-        held = self.tap.joined()
-        self._exchange.gateway.counters.bytes_out += len(held)
-        self._exchange.door.relay(held)
+        self._exchange.door.relay(self.tap.joined())
 
     def _whole(self, data: bytes) -> None:
         if self._release_timer is not None:
@@ -158,7 +153,6 @@ class Relay:
         if cost is None:
             return
         if self.started:
-            exchange.gateway.counters.bytes_out += len(data)
             exchange.door.finish(data)
             return
         body = self.tap.joined() if self._held else data
@@ -167,7 +161,6 @@ class Relay:
             head += b"x-callgate-cost-usd: %b\r\n" % dollars(cost.total)
         if exchange.head.method == b"HEAD" and (length := self.lookup.get(b"content-length")):
             head += b"content-length: %b\r\n" % length
-        exchange.gateway.counters.bytes_out += len(body)
         self.started = True
         exchange.door.reply(self.status, head, body)
 
