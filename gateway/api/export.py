@@ -90,11 +90,14 @@ async def _parquet(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         assert process.stdout is not None
         while chunk := await process.stdout.read(READ_SIZE):
             yield chunk
-        await feeder
-        if await process.wait() != 0:
-            raise CallgateError(f"the Parquet writer ended with code {process.returncode}")
+        code = await process.wait()
+        if code == 0 or feeder.done():
+            await feeder  # raises what ended it: the store's error goes before that of the writer it killed
+        if code != 0:
+            raise CallgateError(f"the Parquet writer ended with code {code}")
     finally:
         feeder.cancel()
+        await asyncio.gather(feeder, return_exceptions=True)
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
