@@ -98,5 +98,5 @@ def own_gateway(tmp_path: Path, scripted: Upstream) -> Iterator[Gateway]:
     raw = {"dialect": "openai", "base_url": f"http://127.0.0.1:{scripted.port}/v1", "api_key": UPSTREAM_KEY}
     gateway = Gateway(tmp_path / "data", configuration(providers={"raw": raw}))
     yield gateway
-    if gateway.process and gateway.process.poll() is None:
+    if gateway.running:
         gateway.kill()

@@ -193,9 +193,16 @@ class Gateway:
 
     @property
     def recorder_pid(self) -> int | None:
+        """None until this gateway's recorder has reported; what an earlier one left behind does not count."""
         with contextlib.suppress(OSError, ValueError):
-            return json.loads((self.data / "recorder.json").read_bytes())["pid"]
+            pid = int(json.loads((self.data / "recorder.json").read_bytes())["pid"])
+            status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+            return pid if f"\nPPid:\t{self.pid}\n" in status else None
         return None
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
 
     def memory_mb(self) -> float:
         """Resident memory of the gateway's process."""

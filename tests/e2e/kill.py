@@ -69,7 +69,10 @@ class Load:
         for thread in self.threads:
             thread.start()
 
-    def stop(self) -> None:
+    def __enter__(self) -> Load:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.stopping.set()
         for thread in self.threads:
             thread.join()
@@ -106,18 +109,15 @@ def one_round(gateway: Gateway, upstream: Upstream, seen: Seen, number: int, tar
     """Starts it, kills what is to be killed after a while of load, and ends it; a line for the table."""
     gateway.start()
     before = len(seen.complete), len(seen.cut)
-    load = Load(gateway, seen, f"round-{number}")
-    if target == "recorder":  # the gateway must be up for it to be missed
-        wait_for(lambda: gateway.recorder_pid, "the recorder says where it is")
-    time.sleep(after_s)
-    recorder = gateway.recorder_pid
-    if target != "gateway" and recorder:
-        os.kill(recorder, signal.SIGKILL)
-    if target != "recorder":
-        gateway.kill()
-    else:
+    with Load(gateway, seen, f"round-{number}"):
+        recorder = wait_for(lambda: gateway.recorder_pid, "the recorder says where it is")
         time.sleep(after_s)
-    load.stop()
+        if target != "gateway":
+            os.kill(recorder, signal.SIGKILL)
+        if target != "recorder":
+            gateway.kill()
+        else:
+            time.sleep(after_s)  # calls go on, and another recorder is started
     if target == "recorder":
         gateway.stop()
     while True:
@@ -203,9 +203,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         gateway = new_gateway(Path(folder), upstream)
         print("round  killed     at ms   complete    cut")
-        for number in range(given.rounds):
-            print(one_round(gateway, upstream, seen, number, rng.choice(TARGETS), rng.uniform(0.05, 1.5)), flush=True)
-        found = verdict(gateway, seen)
+        try:
+            for number in range(given.rounds):
+                target, after_s = rng.choice(TARGETS), rng.uniform(0.0, 1.5)
+                print(one_round(gateway, upstream, seen, number, target, after_s), flush=True)
+            found = verdict(gateway, seen)
+        finally:
+            if gateway.running:
+                gateway.kill()
     upstream.close()
     print(f"{found.rows} rows, {len(seen.complete)} complete for their clients, {len(seen.dispatched)} dispatched")
     print(f"interrupted {found.interrupted}, missing {len(found.missing)}, twice {len(found.twice)}")

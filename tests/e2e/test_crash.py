@@ -20,7 +20,7 @@ def test_three_kills_under_load_lose_nothing(tmp_path: Path, upstream: Upstream)
             one_round(gateway, upstream, seen, number, target, 0.6)
         found = verdict(gateway, seen)
     finally:
-        if gateway.process and gateway.process.poll() is None:
+        if gateway.running:
             gateway.kill()
     assert len(seen.complete) > 100, "there was some load"
     assert seen.cut, "and some calls were cut off"
