@@ -9,6 +9,7 @@ from gateway.core.span import Span
 from gateway.dashboard.format import Figure, count, money, money_column, money_exact, plain
 from pricing.catalog import Catalog
 from pricing.price import Line, Price, dollars
+from pricing.units import UNITS
 
 LABELS = {
     "input": "Input",
@@ -80,6 +81,7 @@ def _price(span: Span, catalog: Catalog | None) -> Price | None:
 
 
 def _lines(lines: Sequence[Line]) -> list[BillLine]:
+    lines = sorted(lines, key=lambda line: list(UNITS).index(line.unit))
     amounts = money_column(line.amount_nanousd for line in lines)
     return [_line(line, amount) for line, amount in zip(lines, amounts, strict=True)]
 
@@ -87,7 +89,8 @@ def _lines(lines: Sequence[Line]) -> list[BillLine]:
 def _line(line: Line, amount: Figure) -> BillLine:
     notes = [f"{line.tier} tier"] if line.tier else []
     notes += [f"above {line.above_tokens:,} tokens"] if line.above_tokens else []
-    notes += [f"at the price of {LABELS.get(line.rated_as, line.rated_as)}"] if line.rated_as else []
+    if line.rated_as and line.unit != "reasoning":  # which nobody expects to cost something else than output
+        notes.append(f"at the price of {LABELS.get(line.rated_as, line.rated_as)}")
     is_token = line.noun == "token"
     quantity = count(int(line.quantity)) if line.quantity == int(line.quantity) else plain(f"{line.quantity:,}")
     price = "–" if line.rate_usd is None else dollars(line.rate_usd).removeprefix("$") if is_token else line.rate

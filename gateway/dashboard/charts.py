@@ -38,9 +38,9 @@ def spark(
     from_zero: bool = False,
     height: int = SPARK_HEIGHT,
 ) -> Spark | None:
-    """None where fewer than two values are known. Unknown values are gaps."""
+    """None where two values, or a third of them, are not known: dots say nothing. Unknown values are gaps."""
     known = [value for value in values if value is not None]
-    if len(known) < 2:
+    if len(known) < max(2, len(values) // 3):
         return None
     top = max(known)
     bottom = 0 if from_zero else min(known)

@@ -130,7 +130,7 @@ def _laid_out(part: Part) -> Part:
 def _chat(body: dict[str, Any]) -> Conversation:
     found = Conversation()
     calls: dict[str, Call] = {}
-    for message in body.get("messages") or []:
+    for message in _list(body.get("messages")):
         if not isinstance(message, dict):
             found.turns.append(Turn("user", "Message", parts=[_json_part(message)]))
             continue
@@ -143,7 +143,7 @@ def _chat(body: dict[str, Any]) -> Conversation:
             turn = _message(role, message)
             calls.update({call.id: call for call in turn.calls if call.id})
             found.turns.append(turn)
-    found.tools = [_tool_name(tool) for tool in body.get("tools") or body.get("functions") or []][:100]
+    found.tools = [_tool_name(tool) for tool in (_list(body.get("tools")) or _list(body.get("functions")))[:100]]
     return found
 
 
@@ -156,9 +156,9 @@ def _message(role: str, message: dict[str, Any]) -> Turn:
     turn.parts += _parts(message.get("content"), is_markdown=role != "tool")
     if message.get("refusal"):
         turn.parts.append(_text_part(str(message["refusal"]), "refusal"))
-    asked = message.get("tool_calls") or (
-        [{"function": message["function_call"]}] if message.get("function_call") else []
-    )
+    asked = _list(message.get("tool_calls"))
+    if message.get("function_call"):
+        asked = [{"function": message["function_call"]}]
     turn.calls = _numbered([_call(each) for each in asked if isinstance(each, dict)])
     return turn
 
@@ -189,9 +189,16 @@ def _numbered(calls: list[Call]) -> list[Call]:
     return calls
 
 
+def _list(value: Any) -> list[Any]:
+    """Bodies are whatever a client sent; what should be a list and is none is taken for an empty one."""
+    return value if isinstance(value, list) else []
+
+
 def _tool_name(tool: Any) -> str:
-    function = tool.get("function", tool) if isinstance(tool, dict) else {}
-    return str(function.get("name") or tool.get("type") or "tool") if isinstance(function, dict) else "tool"
+    if not isinstance(tool, dict):
+        return "tool"
+    function = tool.get("function", tool)
+    return str((function.get("name") if isinstance(function, dict) else None) or tool.get("type") or "tool")
 
 
 def _parts(content: Any, *, is_markdown: bool = True) -> list[Part]:

@@ -8,7 +8,7 @@ from statistics import median
 
 from gateway.core.health import JournalHealth, RecorderHealth
 from gateway.dashboard import failures
-from gateway.dashboard.format import MINUTE, SECOND, duration, listed, money_sum, plural, rate, size, span_of_time
+from gateway.dashboard.format import SECOND, duration, listed, money_sum, plural, rate, size, span_of_time
 from gateway.dashboard.period import Period
 from gateway.store.base import Failure, Group, Totals
 
@@ -54,7 +54,7 @@ def of_parts(journal: JournalHealth, recorder: RecorderHealth, *, now_us: int) -
 
 def of_traffic(totals: Totals, failing: Sequence[Failure], models: Sequence[Group], period: Period) -> list[Notice]:
     """What the calls of the period say: spikes of errors, calls without a price, calls cut off."""
-    notices = [_spike(failure, totals, period) for failure in failing if _is_spike(failure, totals)][:2]
+    notices = [_spike(failure, totals, period) for failure in _by_cause(failing) if _is_spike(failure, totals)][:2]
     if totals.unpriced:
         notices.append(_unpriced(totals, models))
     if totals.interrupted:
@@ -62,6 +62,27 @@ def of_traffic(totals: Totals, failing: Sequence[Failure], models: Sequence[Grou
         title = f"{plural(totals.interrupted, 'call')} cut off"
         notices.append(Notice("warning", title, text, (("status", "interrupted"),), "Show"))
     return notices
+
+
+def _by_cause(failing: Sequence[Failure]) -> list[Failure]:
+    """One provider's trouble is one sentence, whichever of its models were asked."""
+    causes: dict[tuple[str, int | None, str | None], list[Failure]] = {}
+    for failure in failing:
+        causes.setdefault((failure.error_type, failure.status_code, failure.provider), []).append(failure)
+    merged = [
+        Failure(
+            error_type=error_type,
+            status_code=status_code,
+            provider=provider,
+            model=listed(names[:3]) if (names := [each.model for each in alike if each.model]) else None,
+            count=sum(each.count for each in alike),
+            last_at=max(each.last_at for each in alike),
+            message=alike[0].message,
+            series=[sum(column) for column in zip(*(each.series for each in alike), strict=True)],
+        )
+        for (error_type, status_code, provider), alike in causes.items()
+    ]
+    return sorted(merged, key=lambda failure: -failure.count)
 
 
 def _is_spike(failure: Failure, totals: Totals) -> bool:
@@ -89,8 +110,7 @@ def _spike(failure: Failure, totals: Totals, period: Period) -> Notice:
     burst = _burst(failure)
     when = ""
     if burst:
-        width = (period.to_us - period.from_us) / max(1, len(failure.series))
-        start, end = (period.from_us + round(width * edge / MINUTE) * MINUTE for edge in burst)
+        start, end = (period.from_us + edge * period.width_us for edge in burst)
         when = " on " + span_of_time(start, min(end, period.to_us), period.zone)
     model = f" of {failure.model}" if failure.model else ""
     code = f" with {failure.status_code}" if failure.status_code else ""

@@ -28,6 +28,7 @@ from gateway.dashboard.format import (
 )
 from gateway.dashboard.notices import Notice, of_parts, of_traffic
 from gateway.dashboard.render import respond
+from gateway.dashboard.series import COLORS
 from gateway.dashboard.view import Shell, View, make_shell, open_view
 from gateway.errors import StoreError
 from gateway.store.base import Bucket, Failure, Group, SpanFilter, Stats
@@ -152,7 +153,7 @@ async def _ask(view: View) -> Facts:
     # one after the other: the store has few readers, and a page must not take them all
     palette = view.palette()
     if palette.is_empty:
-        palette.see([value.value for value in await store.field_values("model")])
+        palette.see([group.key for group in await store.groups(SpanFilter(), "model", limit=len(COLORS)) if group.key])
     now = await store.stats(which)
     before, buckets, models, tenants, failing = await asyncio.gather(
         store.stats(view.before()),

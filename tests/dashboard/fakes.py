@@ -343,7 +343,7 @@ CHAT_REQUEST = {
         {
             "role": "tool",
             "tool_call_id": "call_1",
-            "content": '{"owners": [{"name": "Fjeldsted Invest A/S", "share": 0.625}, {"name": "K. Madsen", "share": 0.25}]}',  # noqa: E501
+            "content": '{"owners": [{"name": "Fjeldsted Invest A/S", "share": 0.625}, {"name": "K. Madsen", "share": 0.25}]}',  # noqa: E501 - one case a line
         },
     ],
     "tools": [{"type": "function", "function": {"name": "registry.owners", "parameters": {"type": "object"}}}],
