@@ -27,7 +27,10 @@ INCIDENT_AT = 0.71
 """Where in the period the provider is overloaded, as a share of it."""
 INCIDENT_US = 2 * HOUR
 INCIDENT_PROVIDER = "anthropic"
+OVERLOADED = 529
+"""The status it answers with."""
 STAND_IN = "gpt-4o"
+"""Who answers where the second try was given up."""
 
 FAILURES = (
     (0.006, 429, "rate_limit", "Rate limit reached for requests. Try again in 1.2 s."),
@@ -123,9 +126,8 @@ class _Author:
         span.input_preview = said.question[:500]
         failure = self._attempt(span, model)
         if failure is None:
-            self._answered(
-                span, MODELS[STAND_IN] if len({a.provider for a in span.attempts}) > 1 else model, said, turns, tool
-            )
+            overloaded = any(attempt.status_code == OVERLOADED for attempt in span.attempts)
+            self._answered(span, MODELS[STAND_IN] if overloaded else model, said, turns, tool)
         else:
             span.status_code, span.error_type, span.error_message = failure
         span.ended_at = at_us + (span.latency_us or 0)
@@ -173,11 +175,13 @@ class _Author:
         if overloaded and rng.random() < 0.7:
             waited = rng.randrange(300_000, 4_000_000)
             for begins in (0, waited):
-                failed = Attempt(model.provider, model.asked, 529, "upstream_error", span.started_at + begins, waited)
+                failed = Attempt(
+                    model.provider, model.asked, OVERLOADED, "upstream_error", span.started_at + begins, waited
+                )
                 span.attempts = [*span.attempts, failed]
             span.latency_us = 2 * waited
             if rng.random() < 0.55:
-                return 529, "upstream_error", "Overloaded"
+                return OVERLOADED, "upstream_error", "Overloaded"
             return None
         drawn = rng.random()
         for share, status, error_type, message in FAILURES:

@@ -1,5 +1,5 @@
-"""What every store must do. A store's own test module imports all of this and gives the fixture `make_store`: a
-function that makes a store on empty ground, the same ground each time it is called within a test."""
+"""What every store must do. A store's own test module imports all of this and gives the session's fixture `store_at`: a
+function from an empty folder to a store, the same store for the same folder."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import itertools
 import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,6 +33,7 @@ from tests.store import naive
 from tests.store.naive import DAY, FULL_SPAN, HOUR, T0, make_span, make_write
 
 MakeStore = Callable[[], Store]
+Filled = tuple[MakeStore, list[Span]]
 
 FILTERS = [
     SpanFilter(),
@@ -65,6 +67,18 @@ PERIODS = [
 ]
 RUNS = itertools.count(1)
 DIMENSIONS = ["model", "provider", "tenant", "environment", "key", "user", "tag:feature", "tag:team"]
+
+
+@pytest.fixture
+def make_store(store_at: Callable[[Path], Store], tmp_path: Path) -> MakeStore:
+    return lambda: store_at(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def filled(store_at: Callable[[Path], Store], tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """One store for all tests that only read."""
+    folder = tmp_path_factory.mktemp("filled")
+    return lambda: store_at(folder), using(lambda: store_at(folder), fill)
 
 
 def using(make_store: MakeStore, work: Callable[[Store], Awaitable[Any]]) -> Any:
@@ -174,16 +188,17 @@ def test_what_was_written_survives_closing(make_store: MakeStore) -> None:
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest", "slowest", "costliest"])
-def test_pages_meet_without_gap_or_overlap_in_both_directions(make_store: MakeStore, order: str) -> None:
+def test_pages_meet_without_gap_or_overlap_in_both_directions(filled: Filled, order: str) -> None:
     figure, reverse = {
         "newest": ("started_at", True),
         "oldest": ("started_at", False),
         "slowest": ("latency_us", True),
         "costliest": ("cost_nanousd", True),
     }[order]
+    make_store, written = filled
 
     async def work(store: Store) -> None:
-        spans = await fill(store)
+        spans = written
         figures = [getattr(span, figure) for span in spans if getattr(span, figure) is not None]
         pages = [await store.spans(SpanFilter(), limit=37, order=order)]
         assert pages[0].prev_cursor is None
@@ -206,12 +221,13 @@ def test_pages_meet_without_gap_or_overlap_in_both_directions(make_store: MakeSt
 @pytest.mark.parametrize("period", PERIODS)
 @pytest.mark.parametrize("which", FILTERS, ids=repr)
 def test_lists_counts_and_exports_hold_what_the_filter_says(
-    make_store: MakeStore, which: SpanFilter, period: tuple[int | None, int | None]
+    filled: Filled, which: SpanFilter, period: tuple[int | None, int | None]
 ) -> None:
     which = within(which, *period)
+    make_store, written = filled
 
     async def work(store: Store) -> None:
-        spans = await fill(store)
+        spans = written
         expected = sorted((s for s in spans if naive.matches(s, which)), key=lambda s: s.started_at, reverse=True)
         assert (await store.spans(which, limit=1000)).items == expected
         assert await store.count(which) == len(expected)
@@ -258,12 +274,13 @@ def test_the_tail_follows_the_order_of_writing(make_store: MakeStore) -> None:
 @pytest.mark.parametrize("period", PERIODS)
 @pytest.mark.parametrize("which", FILTERS, ids=repr)
 def test_totals_equal_those_of_the_rows(
-    make_store: MakeStore, which: SpanFilter, period: tuple[int | None, int | None]
+    filled: Filled, which: SpanFilter, period: tuple[int | None, int | None]
 ) -> None:
     which = within(which, *period)
+    make_store, written = filled
 
     async def work(store: Store) -> None:
-        spans = [span for span in await fill(store) if naive.matches(span, which)]
+        spans = [span for span in written if naive.matches(span, which)]
         await check_totals(store, which, spans)
         await check_groups(store, which, spans)
         failures = await store.failures(which, limit=1000)
@@ -298,11 +315,12 @@ ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "America/St_J
 
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("which", [FILTERS[0], FILTERS[2], FILTERS[10], FILTERS[18]], ids=repr)
-def test_days_are_those_of_the_zone(make_store: MakeStore, which: SpanFilter, zone: str) -> None:
+def test_days_are_those_of_the_zone(filled: Filled, which: SpanFilter, zone: str) -> None:
     which = within(which, T0 + 1234, T0 + int(2.5 * DAY))
+    make_store, written = filled
 
     async def work(store: Store) -> None:
-        spans = [span for span in await fill(store) if naive.matches(span, which)]
+        spans = [span for span in written if naive.matches(span, which)]
         buckets = await store.buckets(which, width_us=DAY, split="model", time_zone=zone)
         for bucket in buckets:
             start = datetime.fromtimestamp(bucket.from_us / 1e6, ZoneInfo(zone))
@@ -331,11 +349,12 @@ def check_bucket(bucket: Any, inside: list[Span]) -> None:
 
 
 @pytest.mark.parametrize("width", [HOUR, 6 * HOUR, 15 * 60_000_000, 60_000_000 * 90])
-def test_parts_of_a_day_start_at_their_multiples(make_store: MakeStore, width: int) -> None:
+def test_parts_of_a_day_start_at_their_multiples(filled: Filled, width: int) -> None:
     which = SpanFilter(from_us=T0 + 999, to_us=T0 + 31 * HOUR + 5)
+    make_store, written = filled
 
     async def work(store: Store) -> None:
-        spans = [span for span in await fill(store) if naive.matches(span, which)]
+        spans = [span for span in written if naive.matches(span, which)]
         buckets = await store.buckets(which, width_us=width, split="model")
         assert [bucket.from_us for bucket in buckets] == list(range(T0 // width * width, T0 + 31 * HOUR + 5, width))
         for bucket in buckets:

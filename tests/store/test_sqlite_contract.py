@@ -12,6 +12,6 @@ from gateway.store.base import Store
 from tests.store.contract import *  # noqa: F403  # the tests are those of the contract
 
 
-@pytest.fixture
-def make_store(tmp_path: Path) -> Callable[[], Store]:
-    return lambda: open_store("sqlite:///contract.db", tmp_path)
+@pytest.fixture(scope="session")
+def store_at() -> Callable[[Path], Store]:
+    return lambda folder: open_store("sqlite:///contract.db", folder)

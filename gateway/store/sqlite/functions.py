@@ -26,15 +26,14 @@ class HistogramOf:
     """`histogram_of(value_us)`: the histogram of a column of rows; nulls do not count."""
 
     def __init__(self) -> None:
-        self.counts = [0] * histogram.BUCKETS
+        self.buckets: list[int] = []
 
     def step(self, value_us: int | None) -> None:
         if value_us is not None:
-            self.counts[histogram.bucket_of(value_us)] += 1
+            self.buckets.append(histogram.bucket_of(value_us))
 
     def finalize(self) -> bytes | None:
-        raw = b"".join([count.to_bytes(4, "little") for count in self.counts])
-        return histogram.encode(int.from_bytes(raw, "little"))
+        return histogram.encode_buckets(self.buckets)
 
 
 def contains_text(needle: str, *texts: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 import aiosqlite
@@ -114,4 +115,6 @@ def _scope_row(scope: str) -> dict[str, Any]:
 
 async def add_cells(db: aiosqlite.Connection, cells: Cells, book: SeriesBook) -> None:
     for statement, places in zip((ADD_HOURLY, ADD_DAILY), cells.folded(book.rolls_up), strict=True):
-        await db.executemany(statement, [(book.id_of(series), start, *cell) for series, start, cell in places])
+        rows = [(book.id_of(series), start, *cell) for series, start, cell in places]
+        rows.sort(key=itemgetter(0, 1))  # in the order of the table, so that each page is touched once
+        await db.executemany(statement, rows)
