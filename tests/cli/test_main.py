@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -34,18 +33,25 @@ def test_the_line_in_the_list_is_the_first_of_the_command_s_own_help(name):
     assert cli.COMMANDS[name].summary == own
 
 
-def test_help_lists_every_command_quickly_and_imports_none(tmp_path):
-    began = time.perf_counter()
+def test_help_lists_every_command_and_imports_none(tmp_path):
     shown = callgate("--help", cwd=tmp_path)
-    took_s = time.perf_counter() - began
     assert (shown.returncode, shown.stderr) == (0, "")
     for name, entry in cli.COMMANDS.items():
         assert f"  {name} " in shown.stdout
         assert entry.summary.split()[0] in shown.stdout
-    assert took_s < 1  # 0.1 s here; without lazy commands it is seconds
-    code = "import sys, gateway.cli; print('yaml' in sys.modules, 'msgspec' in sys.modules, 'uvicorn' in sys.modules)"
-    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert imported.stdout.split() == ["False"] * 3
+
+
+def test_help_is_quick_because_it_imports_nothing_of_the_gateway():
+    """Click is a quarter of the 0.1 s it takes; what a command needs would be ten times that."""
+    code = "import sys; from gateway import cli; cli.run(['--help']); print(*sys.modules, file=sys.stderr)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = run.stderr.split()
+    assert {name for name in imported if name.startswith("gateway.")} == {
+        "gateway.cli",
+        "gateway.cli.lazy",
+        "gateway.errors",
+    }
+    assert not {"yaml", "msgspec", "uvicorn", "starlette", "jinja2", "httpx"} & set(imported)
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["version"]])
