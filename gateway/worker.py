@@ -84,6 +84,7 @@ class Worker:
             counters=self._counters,
             journal_health=journal.health,
             recorder_health=functools.partial(read_health, loaded.data),
+            provider_health=lambda: {name: upstream.health for name, upstream in gateway.table.upstreams.items()},
             started_at=time.time_ns() // 1000,
             version=__version__,
             worker=self.number,

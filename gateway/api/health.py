@@ -18,7 +18,7 @@ from starlette.responses import Response
 from gateway.api.record import encode
 from gateway.api.scope import state_of
 from gateway.control.keys import now_us
-from gateway.core.health import JournalHealth, RecorderHealth
+from gateway.core.health import JournalHealth, ProviderHealth, RecorderHealth
 from gateway.errors import StoreError
 from gateway.store.base import SpanReader, StoreHealth
 
@@ -30,7 +30,8 @@ REPORT_MAX_AGE_US = 10_000_000
 class Check(msgspec.Struct, omit_defaults=True):
     status: str
     """`ok`, `degraded` (the log is late or thinner, calls go on) or `down` (calls are refused)."""
-    latency_ms: float
+    latency_ms: float | None
+    """None where nothing has been measured yet."""
     detail: str | None = None
     state: str | None = None
     health: Any = None
@@ -48,7 +49,8 @@ async def ready(request: Request) -> Response:
         "recorder": _timed(lambda: recorder_check(state.recorder_health(), now_us())),
         "store": await _store_check(state.store),
     }
-    statuses = {check.status for check in checks.values()}
+    providers = {name: provider_check(health) for name, health in state.provider_health().items()}
+    statuses = {check.status for check in [*checks.values(), *providers.values()]}
     status = next(name for name in ("down", "degraded", "ok") if name in statuses)
     body = {
         "status": status,
@@ -56,6 +58,7 @@ async def ready(request: Request) -> Response:
         "uptime_s": (now_us() - state.started_at) / 1_000_000,
         "worker": state.worker,
         "checks": checks,
+        "providers": providers,
     }
     return Response(encode(body), 503 if status == "down" else 200, media_type="application/json")
 
@@ -72,6 +75,13 @@ def recorder_check(health: RecorderHealth, at_us: int) -> Check:
     if silent_us > REPORT_MAX_AGE_US:
         return Check("degraded", 0, f"no report for {silent_us // 1_000_000} s", health.state, health)
     return Check("ok" if health.state == "running" else "degraded", 0, health.last_error, health.state, health)
+
+
+def provider_check(health: ProviderHealth) -> Check:
+    """By the calls that were made, not by calls of its own: those would cost money."""
+    status = "degraded" if health.state == "failing" else "ok"
+    latency_ms = health.last_latency_us / 1000 if health.last_latency_us is not None else None
+    return Check(status, latency_ms, health.last_error if status == "degraded" else None, health.state, health)
 
 
 async def store_health(store: SpanReader) -> StoreHealth:

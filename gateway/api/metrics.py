@@ -6,7 +6,7 @@ shared (recorder, store) is the same from all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -18,7 +18,7 @@ from starlette.responses import Response
 from gateway.api.health import store_health
 from gateway.api.scope import state_of
 from gateway.control.state import AppState
-from gateway.core.health import JournalHealth, RecorderHealth
+from gateway.core.health import JournalHealth, ProviderHealth, RecorderHealth
 from gateway.store.base import StoreHealth
 
 WORKER_COUNTERS = {
@@ -61,6 +61,7 @@ class StateCollector(Collector):
         yield _gauge("callgate_start_time_seconds", "When it started.", self._state.started_at / 1e6, worker=worker)
         yield from _journal(self._state.journal_health(), worker)
         yield from _recorder(self._state.recorder_health())
+        yield from _providers(self._state.provider_health(), worker)
         yield from _store(self._store)
 
 
@@ -85,6 +86,18 @@ def _recorder(health: RecorderHealth) -> Iterator[Metric]:
     yield _counter("callgate_recorder_interrupted", "Calls booked as interrupted.", health.interrupted)
     yield _counter("callgate_recorder_dead_letters", "Rows the store rejected.", health.dead_letters)
     yield _counter("callgate_recorder_restarts", "Times the gateway started it again.", health.restarts)
+
+
+def _providers(providers: Mapping[str, ProviderHealth], worker: str) -> Iterator[Metric]:
+    labels = ["provider", "worker"]
+    calls = CounterMetricFamily("callgate_provider_calls", "Calls that reached a provider.", labels=labels)
+    failures = CounterMetricFamily("callgate_provider_failures", "Calls that failed by its fault.", labels=labels)
+    failing = GaugeMetricFamily("callgate_provider_failing", "1 when the last three calls failed.", labels=labels)
+    for name, health in providers.items():
+        calls.add_metric([name, worker], health.calls)
+        failures.add_metric([name, worker], health.failures)
+        failing.add_metric([name, worker], int(health.state == "failing"))
+    yield from (calls, failures, failing)
 
 
 def _store(health: StoreHealth) -> Iterator[Metric]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from gateway.core.health import JournalHealth, RecorderHealth
+from gateway.core.health import JournalHealth, ProviderHealth, RecorderHealth
 from gateway.settings import Settings
 from gateway.store.base import Store
 
@@ -46,6 +46,8 @@ class AppState:
     counters: ProxyCounters
     journal_health: Callable[[], JournalHealth]
     recorder_health: Callable[[], RecorderHealth]
+    provider_health: Callable[[], Mapping[str, ProviderHealth]]
+    """By provider, in this worker."""
     started_at: int
     """µs UTC."""
     version: str

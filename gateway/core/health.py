@@ -38,3 +38,40 @@ class RecorderHealth(msgspec.Struct, kw_only=True):
     last_error: str | None = None
     restarts: int = 0
     """How often the gateway had to start it again."""
+
+
+PROVIDER_FAULTS = frozenset(("timeout", "network", "upstream_error", "parse_error", "authentication"))
+"""Error types that speak about the provider (or the gateway's key for it), not about what was asked."""
+
+
+class ProviderHealth(msgspec.Struct, kw_only=True):
+    """How a provider has been answering, in one worker since its start."""
+
+    calls: int = 0
+    failures: int = 0
+    failures_in_a_row: int = 0
+    last_at: int | None = None
+    """µs UTC of the last answer or failure."""
+    last_latency_us: int | None = None
+    """Of the last call that was answered."""
+    last_error: str | None = None
+    """The error type of the last failure."""
+
+    @property
+    def state(self) -> str:
+        """`unused`, `ok`, or `failing`: the last three calls or more failed by its fault."""
+        if not self.calls:
+            return "unused"
+        return "failing" if self.failures_in_a_row >= 3 else "ok"
+
+    def note(self, error_type: str | None, latency_us: int | None, at: int) -> None:
+        self.calls += 1
+        self.last_at = at
+        if latency_us is not None:
+            self.last_latency_us = latency_us
+        if error_type in PROVIDER_FAULTS:
+            self.failures += 1
+            self.failures_in_a_row += 1
+            self.last_error = error_type
+        elif error_type != "cancelled":
+            self.failures_in_a_row = 0

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gateway.core import body as request_body
 from gateway.core.span import Attempt, CallClosed, CallOpened
 from gateway.dialects import Answer
 from gateway.errors import CallError, JournalError
@@ -34,7 +35,7 @@ def opened(exchange: Exchange, plan: Plan | None) -> CallOpened:
         dialect=head.dialect.name,
         stream=plan.stream if plan is not None else False,
         provider=target.upstream.name if target is not None else None,
-        model_requested=plan.model_requested if plan is not None else None,
+        model_requested=plan.model_requested if plan is not None else _model_in(exchange.raw),
         model=target.model if target is not None else None,
         key_id=exchange.key.key_id,
         tenant=exchange.key.tenant or tags.get("tenantSlug"),
@@ -46,6 +47,14 @@ def opened(exchange: Exchange, plan: Plan | None) -> CallOpened:
         parent_span_id=head.parent_span_id,
         name=head.trace_name,
     )
+
+
+def _model_in(raw: bytes) -> str | None:
+    """The model of a request that was refused before it was planned, as far as it can be read."""
+    try:
+        return request_body.text(request_body.parse(raw), "model")
+    except CallError:
+        return None
 
 
 def book_refusal(exchange: Exchange, error: CallError) -> None:
@@ -84,8 +93,10 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
         plan = exchange.plan
         tenant = plan.tags.get("tenantSlug")
         cost = cost_of(answer, plan.target, exchange.gateway.table, tenant, exchange.started_at)
+    closed = _closed(exchange, status, error, relay, answer, source, cost)
+    exchange.plan.target.upstream.health.note(closed.error_type, closed.upstream_us, closed.ended_at)
     exchange.gateway.journal.close(
-        _closed(exchange, status, error, relay, answer, source, cost),
+        closed,
         _request_pieces(exchange),
         relay.tap.first(exchange.gateway.payload_bytes) if relay is not None else (),
     )

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from gateway.core.health import ProviderHealth
 from gateway.core.providers import DEMO, auth_of, known
 from gateway.core.proxies import Proxies
 from gateway.errors import CallError
@@ -45,6 +46,7 @@ class Upstream(msgspec.Struct, frozen=True):
     asks_usage: bool
     strips_metadata: bool
     price_provider: str
+    health: ProviderHealth
 
     def __repr__(self) -> str:
         return f"Upstream({self.name})"
@@ -166,12 +168,13 @@ def _header_value(text: str) -> bytes:
 
 
 class Pools:
-    """The connection pools of a worker, by origin: they outlive a reload of the settings."""
+    """The connection pools of a worker, by origin, and how providers do: both outlive a reload of the settings."""
 
     def __init__(self, connector: Connector, dial_demo: Callable[[], socket.socket]) -> None:
         self._connector = connector
         self._dial_demo = dial_demo
         self._by_origin: dict[Origin, Pool] = {}
+        self._health: dict[str, ProviderHealth] = {}
 
     def get(self, origin: Origin, limit: int) -> Pool:
         pool = self._by_origin.get(origin)
@@ -182,6 +185,9 @@ class Pools:
 
     def demo(self, limit: int) -> Pool:
         return self.get(Origin(DEMO, 0, tls=False, dial=self._dial_demo), limit)
+
+    def health(self, provider: str) -> ProviderHealth:
+        return self._health.setdefault(provider, ProviderHealth())
 
     def sweep(self, now: float) -> None:
         for pool in self._by_origin.values():
@@ -230,6 +236,7 @@ def _upstream(name: str, provider: Provider, proxies: Proxies, pools: Pools) -> 
         else provider.ask_usage,
         strips_metadata=provider.metadata == "strip",
         price_provider=row.name if row else name,
+        health=pools.health(name),
     )
 
 

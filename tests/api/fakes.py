@@ -333,6 +333,7 @@ def make_state(
         ),
         journal_health=lambda: JournalHealth(opened=7, closed=5),
         recorder_health=lambda: RecorderHealth(state="running", updated_at=time.time_ns() // 1000, written=5),
+        provider_health=dict,
         started_at=NOW,
         version="9.9.9",
         worker=3,

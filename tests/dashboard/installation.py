@@ -54,6 +54,7 @@ class Installation:
             counters=SimpleNamespace(),  # type: ignore[arg-type]
             journal_health=lambda: self.journal,
             recorder_health=lambda: self.recorder,
+            provider_health=dict,
             started_at=self.now_us,
             version="0.1.0",
         )
