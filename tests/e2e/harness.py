@@ -69,6 +69,12 @@ def configuration(**more: Any) -> dict[str, Any]:
     }
 
 
+def chat_request(text: str, *headers: str, model: str = "raw/m-1", **more: Any) -> bytes:
+    """A chat completion as it goes over the wire, with the app's key."""
+    body = {"model": model, "messages": [{"role": "user", "content": text}], **more}
+    return post("/v1/chat/completions", body, f"authorization: Bearer {APP_KEY}", *headers)
+
+
 class Gateway:
     """`callgate serve` on a free port. `data` outlives a process: the same folder can be served again."""
 

@@ -25,10 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.harness import APP_KEY, UPSTREAM_KEY, Gateway, configuration, wait_for
-from tests.e2e.upstream import USAGE, Upstream, completion, event, events
+from tests.e2e.upstream import DONE, USAGE, Upstream, completion, event, events
 from tests.e2e.wire import CutError, Message, Wire, answer, post, stream_head
 
-DONE = b"data: [DONE]\n\n"
 TARGETS = ("gateway", "recorder", "both")
 CLIENTS = 8
 PAUSE_S = 0.004

@@ -88,6 +88,7 @@ def nothing(wire: Wire, request: Message) -> None:
     wire.send(answer({"error": {"message": "no script"}}, status="500 Internal Server Error"))
 
 
+DONE = b"data: [DONE]\n\n"
 USAGE = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
 
 
@@ -101,7 +102,7 @@ def completes(wire: Wire, request: Message) -> None:
     """The script of a provider that works."""
     if json.loads(request.body or b"{}").get("stream"):
         wire.send(stream_head())
-        wire.chunk(*events("Hello", " there"), b"data: [DONE]\n\n")
+        wire.chunk(*events("Hello", " there"), DONE)
         wire.send(b"0\r\n\r\n")
     else:
         wire.send(answer(completion()))
