@@ -23,7 +23,7 @@ class RecorderHealth(msgspec.Struct, kw_only=True):
     """Written by the recorder to `recorder.json` in the data folder, about once a second."""
 
     state: str = "starting"
-    """`starting`, `running`, `store_down` (retrying; the journal grows), `draining` (its gateway is gone), `stopped`."""
+    """`starting`, `running`, `store_down` (retrying; the journal grows), `draining` (no gateway) or `stopped`."""
     pid: int | None = None
     updated_at: int = 0
     """µs UTC of this report."""
