@@ -31,7 +31,11 @@ def parse(raw: bytes) -> Body:
         raise _invalid('The body must be a JSON object, e.g. {"model": …, "messages": […]}.') from None
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise _invalid(f"The body is not valid JSON: {_reason(raw, exc)}") from None
-    if len(raw) != _compact_size(body) and (twice := _key_that_comes_twice(raw)):
+    try:
+        twice = None if len(raw) == _compact_size(body) else _key_that_comes_twice(raw)
+    except RecursionError:
+        raise _invalid("The body is nested too deeply to be read.") from None
+    if twice:
         raise _invalid(f"The body has the key {twice!r} twice; send it once.", param=twice)
     return body
 
@@ -59,7 +63,8 @@ def _compact_size(body: Body) -> int:
 
 
 def _key_that_comes_twice(raw: bytes) -> str | None:
-    pairs: Any = json.loads(raw.decode("utf-8", "surrogateescape"), object_pairs_hook=list)
+    text = raw.decode("utf-8", "surrogateescape")
+    pairs: Any = json.loads(text, object_pairs_hook=list, parse_int=len)  # a number may be too long to be an int
     seen: set[str] = set()
     for key, _ in pairs:
         if key in seen:

@@ -18,6 +18,7 @@ LONGEST_VALUE = 512
 _decode_strings = msgspec.json.Decoder(dict[str, str]).decode
 _decode_any = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_str = msgspec.json.Decoder(str).decode
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def from_metadata(raw: bytes) -> dict[str, str]:
@@ -27,14 +28,14 @@ def from_metadata(raw: bytes) -> dict[str, str]:
     """
     try:
         return _checked(_decode_strings(raw), "metadata")
-    except (msgspec.ValidationError, UnicodeDecodeError):
+    except _UNREADABLE:
         pass
     if raw == b"null":
         return {}
     try:
         values = {key: bytes(value) for key, value in _decode_any(raw).items()}
         texts = {key: _as_text(value) for key, value in values.items() if value != b"null"}
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         raise _bad('\'metadata\' must be an object of strings, e.g. {"feature": "chat"}.', "metadata") from None
     return _checked(texts, "metadata")
 
@@ -45,7 +46,7 @@ def from_header(value: bytes) -> dict[str, str]:
     if stripped.startswith(b"{"):
         try:
             return from_metadata(stripped)
-        except (CallError, msgspec.DecodeError):
+        except CallError:
             raise _bad("x-callgate-tags is not a JSON object of strings.", "x-callgate-tags") from None
     tags: dict[str, str] = {}
     for pair in stripped.decode("utf-8", "replace").split(","):

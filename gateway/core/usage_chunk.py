@@ -13,16 +13,21 @@ _LONGEST_HELD = 32 * 1024
 """A usage chunk is under 4 kB; a longer unfinished event is passed on as it comes."""
 
 
+_NULL = msgspec.Raw(b"null")
+
+
 class _Chunk(msgspec.Struct):
     choices: list[msgspec.Raw] | None = None
     usage: dict[str, msgspec.Raw] | None = None
+    error: msgspec.Raw = _NULL
 
 
 _decode = msgspec.json.Decoder(_Chunk).decode
 
 
 def _is_usage_chunk(event: bytes) -> bool:
-    """An event with `choices: []` and a usage object: what `stream_options.include_usage` adds to an OpenAI stream."""
+    """An event with `choices: []` and a usage object: what `stream_options.include_usage` adds to an OpenAI stream.
+    One that also carries an error is more than that."""
     if not _EMPTY_CHOICES.search(event):
         return False
     for parsed in events(event):
@@ -30,9 +35,14 @@ def _is_usage_chunk(event: bytes) -> bool:
             chunk = _decode(parsed.data)
         except (msgspec.DecodeError, RecursionError):
             return False
-        if chunk.choices == [] and chunk.usage:
+        if chunk.choices == [] and chunk.usage and bytes(chunk.error) == b"null":
             return True
     return False
+
+
+def _blank_lines(event: bytes) -> bytes:
+    """What stands before an event and is no part of it."""
+    return event[: len(event) - len(event.lstrip(b"\r\n"))]
 
 
 class UsageChunkFilter:
@@ -58,21 +68,24 @@ class UsageChunkFilter:
         return self._split(data)
 
     def _split(self, data: bytes) -> bytes:
-        start, out = 0, []
+        start = 0
+        out: list[bytes] = []
         for boundary in EVENT_END.finditer(data):
             if boundary.end() == len(data) and data.endswith(b"\r"):
                 break  # may be half of a CRLF
             event = data[start : boundary.end()]
             if not self._long and _is_usage_chunk(event):
                 self.removed = self._done = True
-                return b"".join([*out, data[boundary.end() :]])
+                return b"".join([*out, _blank_lines(event), data[boundary.end() :]])
             out.append(event)
             start = boundary.end()
             self._long = False
         rest = data[start:]
         if self._long or len(rest) > _LONGEST_HELD:
-            self._long = bool(rest)
-            out.append(rest)
+            self._long = True
+            passed = rest.rstrip(b"\r\n")  # its blank line may come in two pieces
+            out.append(passed)
+            self._held = rest[len(passed) :]
         else:
             self._held = rest
         return b"".join(out)
@@ -80,7 +93,7 @@ class UsageChunkFilter:
     def flush(self) -> bytes:
         """What is left when the stream ends: an unfinished event, unless it is the usage chunk itself."""
         held, self._held = self._held, b""
-        if held and not self._done and _is_usage_chunk(held):
+        if held and not self._done and not self._long and _is_usage_chunk(held):
             self.removed = self._done = True
-            return b""
+            return _blank_lines(held)
         return held

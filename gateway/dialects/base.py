@@ -97,6 +97,9 @@ class _Message(msgspec.Struct):
     message: str | None = None
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a provider's bytes can raise. The parser looks into text only where it is asked for."""
+
 NULL = msgspec.Raw(b"null")
 """The default of a raw field: absent and null are the same."""
 
@@ -116,7 +119,7 @@ def error_message(data: bytes) -> str | None:
     `{"error": "…"}`, `{"message"}`, `{"detail": …}`, a list of these, or plain text."""
     try:
         parsed = _decode_errors(data)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return data[:2000].decode("utf-8", "replace").strip() or None
     found = parsed[0] if isinstance(parsed, list) and parsed else parsed
     if not isinstance(found, _Errors):
@@ -126,7 +129,7 @@ def error_message(data: bytes) -> str | None:
             continue
         try:
             inner = _decode_message(raw)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return raw[:2000].decode("utf-8", "replace")
         return inner if isinstance(inner, str) else inner.message
     return found.message

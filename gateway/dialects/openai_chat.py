@@ -13,7 +13,7 @@ import msgspec
 from gateway.core.span import ToolCall
 from gateway.core.sse import events
 from gateway.dialects import openai_stream
-from gateway.dialects.base import NULL, Answer, Dialect, error_message
+from gateway.dialects.base import NULL, UNREADABLE, Answer, Dialect, error_message
 from gateway.dialects.openai_usage import openai_usage
 from pricing.usage import Usage
 
@@ -70,7 +70,6 @@ class _Full(_Head):
 
 _decode_head = msgspec.json.Decoder(_Head).decode
 _decode_full = msgspec.json.Decoder(_Full).decode
-_UNREADABLE = (msgspec.DecodeError, RecursionError)
 
 
 class OpenAIChat(Dialect):
@@ -85,7 +84,7 @@ class OpenAIChat(Dialect):
     def _settle_whole(self, data: bytes) -> Answer:
         try:
             head = _decode_head(data)
-        except _UNREADABLE:
+        except UNREADABLE:
             return Answer()
         return _with_head(Answer(), head)
 
@@ -107,7 +106,7 @@ class OpenAIChat(Dialect):
         if not streaming:
             try:
                 whole = _decode_full(data)
-            except _UNREADABLE:
+            except UNREADABLE:
                 return Answer()
             collected = _Collected()
             collected.add(whole)
@@ -118,7 +117,7 @@ class OpenAIChat(Dialect):
                 continue
             try:
                 collected.add(_decode_full(event.data))
-            except _UNREADABLE:
+            except UNREADABLE:
                 continue
         return collected.answer(complete=openai_stream.is_complete(data))
 
@@ -148,7 +147,7 @@ def _with_head(answer: Answer, head: _Head) -> Answer:
 def _merge(answer: Answer, payload: bytes) -> None:
     try:
         _with_head(answer, _decode_head(payload))
-    except _UNREADABLE:
+    except UNREADABLE:
         return
 
 
@@ -241,7 +240,7 @@ _decode_request = msgspec.json.Decoder(_Request).decode
 def last_user_text(body: bytes) -> str | None:
     try:
         messages = _decode_request(body).messages
-    except (*_UNREADABLE, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     for wanted in ("user", None):
         for message in reversed(messages):

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.dialects.base import UNREADABLE
 from gateway.dialects.openai_chat import OpenAIChat
 
 
@@ -25,7 +26,7 @@ class OpenAICompletions(OpenAIChat):
     def prompt(self, body: bytes) -> str | None:
         try:
             prompt = _decode_request(body).prompt
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except UNREADABLE:
             return None
         if isinstance(prompt, list) and prompt and all(isinstance(part, str) for part in prompt):
             return "\n".join(prompt)

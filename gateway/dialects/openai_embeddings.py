@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.dialects.base import UNREADABLE
 from gateway.dialects.openai_chat import OpenAIChat
 
 
@@ -27,7 +28,7 @@ class OpenAIEmbeddings(OpenAIChat):
     def prompt(self, body: bytes) -> str | None:
         try:
             wanted = _decode_request(body).input
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except UNREADABLE:
             return None
         if isinstance(wanted, list):
             return "\n".join(part for part in wanted if isinstance(part, str)) or None

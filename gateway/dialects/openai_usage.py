@@ -10,6 +10,7 @@ from typing import Annotated
 
 import msgspec
 
+from gateway.dialects.base import UNREADABLE
 from pricing.usage import Usage
 
 _Tokens = Annotated[int, msgspec.Meta(ge=0)] | float | None
@@ -57,7 +58,7 @@ def openai_usage(raw: bytes) -> Usage | None:
     """None where the object holds no count at all, or cannot be read."""
     try:
         found = _decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
     input_tokens, output_tokens = found.prompt_tokens, found.completion_tokens
     if input_tokens is None and output_tokens is None:
@@ -90,8 +91,12 @@ def openai_usage(raw: bytes) -> Usage | None:
     )
 
 
+_MOST = 2**53
+"""Above it a number is no count: it would fit neither the journal nor a database."""
+
+
 def _whole(count: float | None) -> int | None:
     """Some servers write 12.0; a negative count is none."""
-    if count is None or count.__class__ is int:
-        return count  # type: ignore[return-value]  # the decoder has refused negative integers
-    return int(count) if count >= 0 else None
+    if count is None:
+        return None
+    return int(count) if 0 <= count <= _MOST else None
