@@ -11,7 +11,7 @@ import time
 
 import uvloop
 
-from gateway.banner import banner
+from gateway.banner import address_of, banner
 from gateway.config import Loaded
 from gateway.control.state import AppState
 from gateway.errors import CallgateError
@@ -44,7 +44,7 @@ async def _one_process(loaded: Loaded, listener: socket.socket) -> None:
     """The gateway in this process, the recorder in a child."""
     recorder = RecorderSupervisor(loaded.data, loaded.settings)
     starting = asyncio.create_task(recorder.start())
-    worker = Worker(loaded, listener)
+    worker = Worker(loaded, listener, reloaded=recorder.assign)
 
     def ready(state: AppState, first_key: str | None) -> None:
         sys.stdout.write(banner(worker.loaded, address_of(listener), state.sessions.one_time_token(), first_key))
@@ -84,11 +84,3 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setblocking(False)
     os.set_inheritable(listener.fileno(), True)
     return listener
-
-
-def address_of(listener: socket.socket) -> str:
-    """`host:port` to reach the listener by."""
-    host, port = listener.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
-        host = "127.0.0.1"
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

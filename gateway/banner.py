@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from gateway.config import Loaded
 from gateway.core.providers import DEMO
 
@@ -22,10 +24,18 @@ def banner(loaded: Loaded, address: str, sign_in: str, first_key: str | None) ->
     shown = first_key or "$CALLGATE_KEY"
     lines += [
         "",
-        f"  curl http://{address}/v1/chat/completions -H \"authorization: Bearer {shown}\" \\",
+        f'  curl http://{address}/v1/chat/completions -H "authorization: Bearer {shown}" \\',
         "    -H 'content-type: application/json' \\",
         """    -d '{"model": "demo/echo", "messages": [{"role": "user", "content": "Hello"}]}'""",
         "",
         "",
     ]
     return "\n".join(lines)
+
+
+def address_of(listener: socket.socket) -> str:
+    """`host:port` to reach the listener by."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
+        host = "127.0.0.1"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -32,8 +32,7 @@ _DOUBLE_SLASH = re.compile(r"(?<!:)//+")
 
 RESTART_SETTINGS = (
     *("server.host", "server.port", "server.workers", "server.data", "server.drain_s", "store.url"),
-    *("log.flush_interval_ms", "log.max_batch_size", "log.payloads", "log.redaction", "log.journal_max_mb"),
-    *("log.retention_days", "log.payload_retention_days"),
+    "log.journal_max_mb",
 )
 """What a reload cannot change: the socket and the files are open, and the recorder is told once, when it starts."""
 

@@ -35,6 +35,7 @@ from gateway.proxy.gateway import Counters, Gateway
 from gateway.proxy.protocol import ConnectionSweep, GatewayProtocol
 from gateway.proxy.table import Pools, Table
 from gateway.recorder.health import read_health
+from gateway.settings import Settings
 from gateway.store import open_store
 from gateway.watch import Watcher
 from pricing import Catalog
@@ -45,8 +46,16 @@ log = logging.getLogger("callgate")
 class Worker:
     """Made before the event loop runs; `run` returns when the process was told to stop and has drained."""
 
-    def __init__(self, loaded: Loaded, listener: socket.socket, number: int = 0) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        listener: socket.socket,
+        number: int = 0,
+        reloaded: Callable[[Settings], None] | None = None,
+    ) -> None:
+        """`reloaded` hears of new settings."""
         self.loaded = loaded
+        self._reloaded = reloaded
         self.number = number
         self._listener = listener
         self._counters = Counters()
@@ -109,6 +118,8 @@ class Worker:
         state.settings, state.catalog = loaded.settings, catalog
         state.keyring.declare(loaded.settings.keys)
         self.loaded = loaded
+        if self._reloaded is not None:
+            self._reloaded(loaded.settings)
 
     async def _serve(self, gateway: Gateway, state: AppState, ready: Callable[[], None]) -> None:
         settings = self.loaded.settings.server

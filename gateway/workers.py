@@ -13,14 +13,16 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import uvloop
 
-from gateway.banner import banner
+from gateway.banner import address_of, banner
 from gateway.config import Loaded, load
 from gateway.control.state import AppState
 from gateway.recorder.supervisor import RecorderSupervisor
+from gateway.watch import Watcher
 from gateway.worker import Worker
 
 RESTART_AFTER_S = 1.0
@@ -54,7 +56,7 @@ class _Process:
         self.ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
 
     async def keep_running(self) -> None:
-        while not self._stopping:
+        while True:
             process = self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -97,7 +99,14 @@ async def run_workers(loaded: Loaded, listener: socket.socket) -> int:
         for number in range(loaded.settings.server.workers)
     ]
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, _signal_all, workers, signal.SIGHUP)
+    watcher = Watcher(loaded, lambda changed: recorder.assign(changed.settings))  # each worker has one of its own
+    watcher.start(on_sighup=False)
+
+    def reload() -> None:
+        watcher.reload()
+        _signal_all(workers, signal.SIGHUP)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _stop_all, workers, signal.SIGTERM)
     first, *others = workers
@@ -107,17 +116,18 @@ async def run_workers(loaded: Loaded, listener: socket.socket) -> int:
     if ready is not None:
         for worker, task in zip(others, running[1:], strict=True):
             await _first_of(worker.ready, task)
-        host, port = listener.getsockname()[:2]
-        sys.stdout.write(banner(loaded, f"{host}:{port}", ready.sign_in, ready.first_key))
+        sys.stdout.write(banner(loaded, address_of(listener), ready.sign_in, ready.first_key))
         sys.stdout.flush()
     await asyncio.gather(*running)
+    await watcher.stop()
     await recorder.stop()
     return 0
 
 
 async def _first_of(ready: asyncio.Future[Ready], task: asyncio.Task[None]) -> Ready | None:
     """What the worker said, or None where it was stopped before it said anything."""
-    await asyncio.wait([ready, task], return_when=asyncio.FIRST_COMPLETED)
+    either: list[asyncio.Future[Any]] = [ready, task]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     return ready.result() if ready.done() else None
 
 

@@ -7,6 +7,7 @@ here awaits.
 
 from __future__ import annotations
 
+import logging
 import ssl
 import time
 
@@ -25,6 +26,8 @@ from gateway.proxy.plan import Plan, plan_read, plan_unread
 from gateway.proxy.relay import Relay
 from gateway.proxy.tap import Tap
 from gateway.proxy.upstream import UpstreamConnection
+
+log = logging.getLogger("callgate.proxy")
 
 
 class Exchange:
@@ -99,6 +102,8 @@ class Exchange:
                 self._forward(plan_unread(gateway.table, self.key, head.provider, head.tags))
         except CallError as error:
             self._refuse(error)
+        except Exception:
+            self.crash()
 
     def begin_whole(self, body: bytes) -> None:
         """The same for a request that came in one piece, with a body that is held and not compressed."""
@@ -107,6 +112,8 @@ class Exchange:
             self._read(body)
         except CallError as error:
             self._refuse(error)
+        except Exception:
+            self.crash()
 
     def _admit(self) -> None:
         gateway = self.gateway
@@ -154,6 +161,8 @@ class Exchange:
                 self._read(held.finish())
             except CallError as error:
                 self._refuse(error)
+            except Exception:
+                self.crash()
             return
         self._body_ended = True
         self.ready_ns = time.perf_counter_ns()
@@ -261,7 +270,10 @@ class Exchange:
             self._connection = None
             self._relay = None  # or the two would hold each other until the garbage collector comes
             self._end()
-        relay.data(data, complete)
+        try:
+            relay.data(data, complete)
+        except Exception:
+            self.crash()
 
     def answer_lost(self, reason: str, malformed: bool) -> None:
         connection, self._connection = self._connection, None
@@ -269,7 +281,7 @@ class Exchange:
         if self._done or connection is None or plan is None:
             return
         name = plan.target.upstream.name
-        if connection.served and not connection.answering and self._can_repeat(plan):
+        if connection.was_idle and not connection.answering and self._can_repeat(plan):
             # It had been closed while it lay idle, and nothing was answered: once more, on a fresh one.
             self.gateway.counters.retried_stale += 1
             self._retried = True
@@ -320,6 +332,24 @@ class Exchange:
         except JournalError as exc:
             error = CallError(503, "journal_unavailable", f"{error.message} Nor can it be written down: {exc}.")
         self.reply_error(error)
+
+    def crash(self) -> None:
+        """A bug of the gateway's: the log gets the traceback, the client an answer, and the call its row."""
+        log.exception("call %s failed inside the gateway", self.request_id)
+        error = CallError(
+            500, "internal_error", "The gateway failed on this call; its log says why.", error_type="interrupted"
+        )
+        try:
+            if self._done:
+                self.door.abort()
+            elif self.dispatched:
+                self._fail(error)
+            else:
+                self._refuse(error)
+        except Exception:
+            log.exception("call %s could not be ended properly", self.request_id)
+            self._end()
+            self.door.abort()
 
     def interrupt(self, error: CallError) -> None:
         """The gateway stops before the answer is complete."""

@@ -65,6 +65,7 @@ class Pool:
         self._offer(connection)
 
     def _offer(self, connection: UpstreamConnection) -> None:
+        connection.was_idle = not self._waiting
         if self._waiting:
             self._waiting.popleft().connected(connection)
         else:

@@ -1,5 +1,5 @@
 """One client connection: uvicorn's httptools protocol, which keeps what is the app's and gives the model paths to an
-`Exchange`. Life cycle, TLS, websockets and shutdown stay uvicorn's; see docs/decisions/0006.
+`Exchange`. Life cycle, TLS, websockets and shutdown stay uvicorn's; see docs/decisions/0007.
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ class GatewayProtocol(HttpToolsProtocol):
             self._upgraded(data, upgrade)
         except httptools.HttpParserCallbackError:
             log.exception("a request could not be handled")
-            self._cut_off("The gateway failed on this request; it is in its log.", 500)
+            self._gone()
+            self._refuse(CallError(500, "internal_error", "The gateway failed on this request; its log says why."))
         except httptools.HttpParserError as exc:
             self._cut_off(f"This is not a valid HTTP/1.1 request: {exc}.", 400)
         if not self._in_body and self._head_bytes > self._gateway.table.settings.server.max_header_kb * 1024:

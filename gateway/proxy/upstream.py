@@ -61,8 +61,8 @@ class UpstreamConnection(asyncio.Protocol):
         "_status",
         "first_byte_s",
         "idle_since",
-        "served",
         "transport",
+        "was_idle",
     )
 
     def __init__(self, pool: Pool) -> None:
@@ -73,8 +73,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.idle_since = 0.0
         self.first_byte_s = 0.0
         """The first-byte limit of the call it serves."""
-        self.served = 0
-        """Answers so far; a connection that has served before may have been closed by its peer unnoticed."""
+        self.was_idle = False
+        """Whether it lay in the pool before this call: its peer may have closed it meanwhile, unnoticed."""
         self._reset()
 
     def _reset(self) -> None:
@@ -168,7 +168,6 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _finish(self) -> None:
         """After a complete answer: back to the pool, or closed where either side asked for it or is not done."""
-        self.served += 1
         keep = self._reusable and self._request_done and not self._no_body
         self._reset()
         if keep and not self.transport.is_closing():

@@ -34,6 +34,7 @@ class RecorderSupervisor:
         self._process: Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._stopping = False
+        self._replacing = False
         self.restarts = 0
 
     @property
@@ -63,6 +64,15 @@ class RecorderSupervisor:
         self._watch = None
         return bool(done)
 
+    def assign(self, settings: Settings) -> None:
+        """New settings: the recorder is told to end and a successor goes on where it is, which counts as no failure.
+        Nothing happens where the recorder's settings are as they were."""
+        changed = settings.log != self._settings.log
+        self._settings = settings
+        if changed and self._process is not None and self._process.returncode is None:
+            self._replacing = True
+            self._process.terminate()
+
     async def _spawn(self) -> Process:
         """In a session of its own: Ctrl-C in a terminal is for the gateway alone."""
         process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, start_new_session=True)
@@ -81,13 +91,22 @@ class RecorderSupervisor:
             code = await process.wait()
             if self._stopping:
                 return
+            if self._replacing:
+                self._replacing = False
+                process = await self._spawn_again(process)
+                continue
             log.error("the recorder ended with code %s; it is started again in %.1f s", code, pause)
             if time.monotonic() - began > HEALTHY_S:
                 pause = BACKOFF_S[0]
             await asyncio.sleep(pause)
             pause = min(pause * 2, longest)
             self.restarts += 1
-            try:
-                process = await self._spawn()
-            except OSError as exc:
-                log.error("the recorder cannot be started: %s", exc)
+            process = await self._spawn_again(process)
+
+    async def _spawn_again(self, before: Process) -> Process:
+        """The new process; the ended one where none can be started, so that it is tried again."""
+        try:
+            return await self._spawn()
+        except OSError as exc:
+            log.error("the recorder cannot be started: %s", exc)
+            return before

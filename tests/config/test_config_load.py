@@ -86,9 +86,9 @@ def test_what_was_loaded_can_go_to_a_worker_process(read):
 
 def test_what_takes_a_restart(read):
     old = read("log: {payloads: full}").settings
-    new = read("{server: {port: 1, max_body_mb: 5}, store: {url: 'sqlite:///b.db'}, log: {payloads: none}}").settings
+    new = read("{server: {port: 1, max_body_mb: 5}, store: {url: 'sqlite:///b.db'}, log: {journal_max_mb: 5}}").settings
     assert restart_needed(old, old) == []
-    assert restart_needed(old, new) == ["server.port", "store.url", "log.payloads"]
+    assert restart_needed(old, new) == ["server.port", "store.url", "log.journal_max_mb"]
 
 
 @pytest.mark.parametrize("name", RESTART_SETTINGS)

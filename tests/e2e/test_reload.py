@@ -63,3 +63,20 @@ def test_a_call_in_flight_keeps_what_it_began_with(gateway):
         answer = wire.message()
     assert answer.status == 200
     assert answer.body.endswith(b"data: [DONE]\n\n")
+
+
+def test_the_recorder_works_by_the_new_settings_and_loses_nothing(gateway):
+    assert gateway.row_of(gateway.chat("demo/echo"))["request_body"] is not None
+    before = gateway.get("/readyz")[1]["checks"]["recorder"]["health"]["pid"]
+    write(gateway, log={"payloads": "none", "flush_interval_ms": 50})
+    answered = []
+
+    def successor() -> bool:
+        answered.append(gateway.chat("demo/echo"))
+        health = gateway.get("/readyz")[1]["checks"]["recorder"]["health"]
+        return health["pid"] != before and health["state"] == "running"
+
+    wait_for(successor, "another recorder is at work")
+    assert gateway.row_of(gateway.chat("demo/echo"))["request_body"] is None
+    assert all(gateway.row_of(answer)["status_code"] == 200 for answer in answered)
+    assert gateway.get("/readyz")[1]["checks"]["recorder"]["health"]["restarts"] == 0
