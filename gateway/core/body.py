@@ -35,7 +35,7 @@ def parse(raw: bytes) -> Body:
         twice = None if len(raw) == _compact_size(body) else _key_that_comes_twice(raw)
     except RecursionError:
         raise _invalid("The body is nested too deeply to be read.") from None
-    if twice:
+    if twice is not None:
         raise _invalid(f"The body has the key {twice!r} twice; send it once.", param=twice)
     return body
 

@@ -96,8 +96,11 @@ class OpenAIChat(Dialect):
             _merge(answer, payload)
             if answer.usage is not None:
                 break
-        if error := openai_stream.error_payload(data):
-            answer.error = error_message(error) or "the stream carried an error"
+        for payload, is_named in openai_stream.error_payloads(data):
+            if _merge(answer, payload) and is_named:
+                _with_error(answer, payload)
+            if answer.error is not None:
+                break
         return answer
 
     def read(self, data: bytes, streaming: bool, status: int) -> Answer:
@@ -119,6 +122,8 @@ class OpenAIChat(Dialect):
                 collected.add(_decode_full(event.data))
             except UNREADABLE:
                 continue
+            if event.name == b"error":
+                collected.fail(event.data)
         return collected.answer(complete=openai_stream.is_complete(data))
 
     def prompt(self, body: bytes) -> str | None:
@@ -140,15 +145,23 @@ def _with_head(answer: Answer, head: _Head) -> Answer:
         answer.usage, answer.usage_raw = usage, raw
     error = bytes(head.error)
     if error != b"null":
-        answer.error = error_message(b'{"error":' + error + b"}") or "the answer carried an error"
+        _with_error(answer, b'{"error":' + error + b"}")
     return answer
 
 
-def _merge(answer: Answer, payload: bytes) -> None:
+def _with_error(answer: Answer, payload: bytes) -> None:
+    """Takes the message of what is known to be an error; the first one counts."""
+    if answer.error is None:
+        answer.error = error_message(payload) or "the answer carried an error"
+
+
+def _merge(answer: Answer, payload: bytes) -> bool:
+    """Whether it could be read."""
     try:
         _with_head(answer, _decode_head(payload))
     except UNREADABLE:
-        return
+        return False
+    return True
 
 
 def _raw_usage(head: _Head) -> bytes | None:
@@ -181,6 +194,10 @@ class _Collected:
             message = choice.message or choice.delta
             if message is not None:
                 self._add_message(index, message)
+
+    def fail(self, payload: bytes) -> None:
+        """For an event that is an error by its name."""
+        _with_error(self._head, payload)
 
     def _add_message(self, index: int, message: _Message) -> None:
         if spoken := plain_text(message.content) or plain_text(message.refusal):

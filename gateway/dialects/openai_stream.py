@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
-_ERROR = re.compile(rb'(?:^|\n|\r)event:\s*error|"error"\s*:\s*[{"]')
+_ERROR = re.compile(rb'(?:^|\n|\r)event: ?error[\n\r]|"error"\s*:\s*[{"]')
 _MODEL = re.compile(rb'"model"\s*:')
 _FINISHED = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
 _DONE = re.compile(rb"(?:^|[\n\r])data:\s*\[DONE\]")
@@ -35,18 +35,13 @@ def first_with_model(data: bytes) -> bytes | None:
     return payload_at(data, found.start()) if found else None
 
 
-def error_payload(data: bytes) -> bytes | None:
-    """The line of an error event, or of a chunk that carries an error."""
+def error_payloads(data: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Lines that may carry an error, and whether it is by their event's name (`event: error`) that they do."""
     for found in _ERROR.finditer(data):
-        at = found.start()
-        if data[at : at + 1] == b'"':
-            payload = payload_at(data, at)
-        else:
-            at = data.find(b"data:", found.end())
-            payload = payload_at(data, at) if at >= 0 else b""
-        if payload.startswith(b"{"):
-            return payload
-    return None
+        if data[found.start() : found.start() + 1] == b'"':
+            yield payload_at(data, found.start()), False
+        elif (at := data.find(b"data:", found.end())) >= 0:
+            yield payload_at(data, at), True
 
 
 def is_complete(data: bytes) -> bool:

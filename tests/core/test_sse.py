@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,7 @@ STREAMS = st.tuples(st.sampled_from([b"", BOM]), LINES.map(b"".join), st.one_of(
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     at = sorted({0, len(data), *(place % (len(data) + 1) for place in places)})
-    return [data[a:b] for a, b in zip(at, at[1:], strict=False)]
+    return [data[a:b] for a, b in itertools.pairwise(at)]
 
 
 def fed(pieces: list[bytes]) -> list[Event]:

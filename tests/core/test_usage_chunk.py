@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -41,7 +42,7 @@ def filtered(stream: bytes, places: list[int]) -> tuple[bytes, bool]:
     """What comes out of a stream cut at these places, and whether anything was taken out."""
     at = sorted({0, len(stream), *(place % (len(stream) + 1) for place in places)})
     taking = UsageChunkFilter()
-    out = [taking.feed(stream[a:b]) for a, b in zip(at, at[1:], strict=False)]
+    out = [taking.feed(stream[a:b]) for a, b in itertools.pairwise(at)]
     return b"".join([*out, taking.flush()]), taking.removed
 
 
