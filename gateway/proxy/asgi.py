@@ -69,7 +69,7 @@ async def _read(exchange: Exchange, door: _Door, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
     exchange.client_gone()
-    door.abort()
+    door.leave()
 
 
 class _Door:
@@ -127,6 +127,12 @@ class _Door:
 
     def abort(self) -> None:
         self._ended = self._aborted = True
+        self._news.set()
+
+    def leave(self) -> None:
+        """There is nobody to send anything to."""
+        self._messages.clear()
+        self._ended = True
         self._news.set()
 
     def pause_body(self) -> None:

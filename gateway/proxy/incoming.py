@@ -51,6 +51,8 @@ class HeldBody:
                 data = self._inflate.decompress(data, self._limit - self._size + 1)
             except zlib.error as exc:
                 raise _undecodable(self._encoding) from exc
+            if self._inflate.unused_data:  # it would be kept without being counted
+                raise _undecodable(self._encoding)
         self._size += len(data)
         if self._size > self._limit:
             raise too_large(self._limit)

@@ -48,7 +48,7 @@ class Pool:
         if len(self._connecting) < len(self._waiting) and len(self._open) + len(self._connecting) < self.limit:
             task = asyncio.get_running_loop().create_task(self._connect())
             self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
+            task.add_done_callback(self._attempted)
 
     async def _connect(self) -> None:
         try:
@@ -56,6 +56,11 @@ class Pool:
         except (OSError, ValueError, UnicodeError) as exc:
             if self._waiting:
                 self._waiting.popleft().connect_failed(exc)
+
+    def _attempted(self, task: asyncio.Task[None]) -> None:
+        self._connecting.discard(task)
+        if not task.cancelled():
+            self._connect_if_allowed()  # for those that the limit kept waiting
 
     def opened(self, connection: UpstreamConnection) -> None:
         self._open.add(connection)

@@ -153,11 +153,22 @@ class GatewayProtocol(HttpToolsProtocol):
         """Input that cannot be understood: an answer where one can still be given, then the end."""
         if self.transport.is_closing() or self._linger_until:
             return
-        if self._exchange is not None and not self._in_body:
+        app_answers = self.cycle is not None and not self.cycle.response_complete
+        if self._recording is not None or (not self._in_body and (self._exchange is not None or app_answers)):
             self._unreadable = message  # a request in the line behind: its turn comes
             return
+        if self._in_body and self._discarding:
+            self._linger()
+            return
         if self._in_body:
+            exchange = self._exchange
+            if (exchange is not None and exchange.is_answering) or (app_answers and self.cycle.response_started):
+                self.transport.abort()
+                return
             self._gone()
+            if app_answers:
+                self.cycle.disconnected = True
+                self.cycle.message_event.set()
         self._refuse(CallError(status, "invalid_request_error", message))
 
     def _refuse(self, error: CallError) -> None:
@@ -177,6 +188,7 @@ class GatewayProtocol(HttpToolsProtocol):
     # ------------------------------------------------------------------ the parser's events
 
     def on_message_begin(self) -> None:
+        self._head_bytes = self._head_bytes or 1  # also of a request that began within the read of the one before
         if self._exchange is not None or (self.cycle is not None and not self.cycle.response_complete):
             self._recording = Recorded()
             self._waiting.append(self._recording)
@@ -305,6 +317,9 @@ class GatewayProtocol(HttpToolsProtocol):
         recorded = self._waiting.popleft()
         if self._recording is recorded:
             self._recording = None
+            if self._unreadable is not None:
+                self._refuse(CallError(400, "invalid_request_error", self._unreadable))
+                return
         self._url, self.headers, self._length = recorded.url, recorded.headers, recorded.length
         self._discarding = False
         if recorded.head_complete:
@@ -359,7 +374,8 @@ class GatewayProtocol(HttpToolsProtocol):
         head_only = exchange is not None and exchange.head.method == b"HEAD"
         if self._in_body:
             self._decide_keep_alive()
-        self._write(status, head, None if head_only or status in (204, 304) else len(body), body)
+        bodiless = head_only or status in (204, 304)
+        self._write(status, head, None if bodiless else len(body), b"" if bodiless else body)
         self._answered()
 
     def start(self, status: int, head: bytes, length: int | None) -> None:

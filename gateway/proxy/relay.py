@@ -65,7 +65,8 @@ class Relay:
         self.content_ns: int | None = None
         self.ended_ns = 0
         self.encoding = lookup.get(b"content-encoding")
-        self.streaming = lookup.get(b"content-type", b"").startswith(b"text/event-stream")
+        has_body = exchange.head.method != b"HEAD" and status not in (204, 304)
+        self.streaming = has_body and lookup.get(b"content-type", b"").startswith(b"text/event-stream")
         self.tap = Tap(max(exchange.gateway.payload_bytes, KEPT_BYTES))
         self.timing: list[tuple[int, int]] | None = [] if exchange.gateway.captures_timing else None
         self.client_is_gone = self.started = False

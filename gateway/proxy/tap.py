@@ -10,6 +10,8 @@ import zstandard
 TAIL_BYTES = 256 * 1024
 """How much of the end is kept of a body longer than its limit: usage comes last."""
 
+MOST_DECODED = 64 * 1024 * 1024
+
 
 class Tap:
     """Keeps a body's first `limit` bytes and its last `TAIL_BYTES`; what lies between is dropped."""
@@ -78,7 +80,8 @@ def decoded(body: bytes, encoding: bytes | None) -> bytes:
         return body
     try:
         if encoding == b"zstd":
-            return zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj().decompress(body)
-        return zlib.decompressobj(47).decompress(body, 64 * 1024 * 1024)
+            reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(body, read_across_frames=True)
+            return reader.read(MOST_DECODED)
+        return zlib.decompressobj(47).decompress(body, MOST_DECODED)
     except (zlib.error, zstandard.ZstdError):
         return b""

@@ -144,6 +144,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._fail("it switched protocols unasked", malformed=True)
             return
         except httptools.HttpParserError as exc:
+            self._reusable = False
             self._deliver(caller)
             if self._caller is caller and not self._complete:
                 self._fail(f"it is not HTTP: {exc}", malformed=True)
@@ -205,6 +206,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._caller.resume_sending()
 
     # ------------------------------------------------------------------ httptools
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            raise ValueError("an answer nobody asked for")  # stops the parser: what is complete is delivered
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name.lower(), value))
