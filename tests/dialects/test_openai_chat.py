@@ -15,7 +15,6 @@ from tests.dialects.openai_shapes import (
     ROLE,
     STOP,
     STREAMS,
-    THERE,
     USAGE,
     WHOLE,
     chunk,

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import gzip
+import random
+import zlib
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.proxy import tap as tapping
+from gateway.proxy.tap import TAIL_BYTES, Tap, decoded
+
+NOISE = random.Random(1).randbytes(400_000)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40), max_size=12), st.integers(0, 200), st.integers(0, 250))
+def test_the_beginning_is_kept_byte_for_byte(pieces: list[bytes], limit: int, cut: int) -> None:
+    tap = Tap(limit)
+    for piece in pieces:
+        tap.add(piece)
+    whole = b"".join(pieces)
+    assert (tap.size, tap.kept) == (len(whole), min(len(whole), limit))
+    assert b"".join(tap.head) == whole[:limit]
+    assert b"".join(tap.first(cut)) == whole[: min(cut, limit)]
+    assert tap.joined() == whole
+    assert whole.endswith(tap.last_bytes(4))
+
+
+def test_of_a_long_body_the_middle_is_dropped_and_the_tail_begins_a_line() -> None:
+    tap = Tap(1000)
+    for start in range(0, len(NOISE), 1000):
+        tap.add(NOISE[start : start + 1000])
+    joined = tap.joined()
+    head, tail = joined[:1000], joined[1002:]
+    assert (tap.size, head, joined[1000:1002]) == (len(NOISE), NOISE[:1000], b"\n\n")
+    assert NOISE.endswith(tail)
+    assert TAIL_BYTES <= len(tail) < TAIL_BYTES + 1000
+
+
+def test_memory_is_bounded_whatever_flows_by() -> None:
+    tap = Tap(1000)
+    for _ in range(2000):
+        tap.add(b"x" * 1000)
+    assert tap.size == 2_000_000
+    assert len(tap.joined()) <= 1000 + TAIL_BYTES + 1002
+
+
+CODED = {
+    b"gzip": gzip.compress(NOISE),
+    b"deflate": zlib.compress(NOISE),
+    b"zstd": zstandard.ZstdCompressor().compress(NOISE),
+}
+
+
+@pytest.mark.parametrize("encoding", CODED)
+def test_a_coded_body_is_decoded_and_a_cut_one_gives_its_beginning(encoding: bytes) -> None:
+    body = CODED[encoding]
+    assert decoded(body, encoding) == NOISE
+    for cut in (0, 1, 10, len(body) // 2, len(body) - 1):
+        assert NOISE.startswith(decoded(body[:cut], encoding))
+    assert len(decoded(body[: len(body) // 2], encoding)) > 100_000
+
+
+@pytest.mark.parametrize("encoding", [*CODED, b"br"])
+def test_what_cannot_be_decoded_is_nothing(encoding: bytes) -> None:
+    assert decoded(b"plain text", encoding) == b""
+
+
+@pytest.mark.parametrize("encoding", [None, b"", b"identity"])
+def test_a_plain_body_stays(encoding: bytes | None) -> None:
+    assert decoded(b"plain text", encoding) == b"plain text"
+
+
+@pytest.mark.parametrize("encoding", CODED)
+def test_a_bomb_does_not_go_off(encoding: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tapping, "MOST_DECODED", 100_000)
+    assert decoded(CODED[encoding], encoding) == NOISE[:100_000]
