@@ -16,26 +16,25 @@ from pathlib import Path
 
 from gateway.errors import StoreError
 from gateway.recorder.assignment import Assignment, parse
+from gateway.recorder.priority import Priority
 from gateway.recorder.recorder import Recorder
 from gateway.store import open_store
 
 LOCK = "recorder.lock"
-NICENESS = 10
-"""Below the data plane: under load the log may be late, the answers may not."""
 LOCK_POLL_S = 0.1
 
 
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s recorder %(levelname)s %(message)s")
-    os.nice(NICENESS)
+    priority = Priority()  # under load the log may be late, the answers may not
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the gateway; its end reaches us through the pipe
-    return asyncio.run(record(parse(sys.stdin.buffer.readline())))
+    return asyncio.run(record(parse(sys.stdin.buffer.readline()), priority))
 
 
-async def record(assignment: Assignment) -> int:
+async def record(assignment: Assignment, priority: Priority) -> int:
     data = Path(assignment.data)
     store = open_store(assignment.store_url, data)
-    recorder = Recorder(data, assignment.log, store, restarts=assignment.restarts, pid=os.getpid())
+    recorder = Recorder(data, assignment.log, store, priority, restarts=assignment.restarts, pid=os.getpid())
     loop = asyncio.get_running_loop()
     loop.add_reader(sys.stdin.fileno(), _on_input, recorder)
     loop.add_signal_handler(signal.SIGTERM, recorder.draining.set)

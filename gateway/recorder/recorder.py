@@ -22,6 +22,7 @@ from gateway.journal.reader import FolderReader
 from gateway.recorder.deadletter import DeadLetter, DeadLetters
 from gateway.recorder.health import write_health
 from gateway.recorder.joiner import Joiner
+from gateway.recorder.priority import Priority
 from gateway.recorder.retention import Retention
 from gateway.recorder.scribe import Scribe
 from gateway.settings import Log
@@ -52,11 +53,20 @@ class Recorder:
     """`draining` is set when the gateway is gone: then `run` returns once everything is in the store."""
 
     def __init__(
-        self, data: Path, settings: Log, store: SpanWriter, *, restarts: int = 0, pid: int | None = None
+        self,
+        data: Path,
+        settings: Log,
+        store: SpanWriter,
+        priority: Priority | None = None,
+        *,
+        restarts: int = 0,
+        pid: int | None = None,
     ) -> None:
         self._data = data
         self._settings = settings
         self._store = store
+        self._priority = priority
+        """None for a recorder within another process."""
         self._journal = JournalReader(data / "journal")
         self._joiners: dict[str, Joiner] = {}
         self._scribe = Scribe(settings)
@@ -279,5 +289,7 @@ class Recorder:
         self.health.rows_per_s = round((self.health.written - written) / elapsed, 1) if at else 0.0
         self.health.updated_at = now_us()
         self.health.lag_us = max(0, now_us() - self._oldest_us) if self._oldest_us is not None else 0
+        if self._priority is not None:
+            self._priority.follow(self.health.lag_us)
         self.health.backlog_bytes = sum(joiner.reader.backlog(*joiner.stored) for joiner in self._joiners.values())
         write_health(self._data, self.health)

@@ -1,0 +1,40 @@
+"""When the recorder may run: only when nobody else wants to, until the log falls behind.
+
+On Linux a process of the idle class is stopped at once when any other wakes up; a merely nice one keeps the processor
+for milliseconds, which showed in one answer out of twenty. Under lasting load on every core the idle class would hardly
+run at all, so a recorder that is behind joins the others, as a nice one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+NICENESS = 10
+BEHIND_US = 5_000_000
+CAUGHT_UP_US = 500_000
+
+
+class Priority:
+    """Follows the lag. Where the platform has no idle class, niceness is all."""
+
+    def __init__(self) -> None:
+        os.nice(NICENESS)
+        self._idle = False
+        self._set(idle=True)
+
+    def follow(self, lag_us: int) -> None:
+        if self._idle and lag_us > BEHIND_US:
+            self._set(idle=False)
+        elif not self._idle and lag_us < CAUGHT_UP_US:
+            self._set(idle=True)
+
+    def _set(self, *, idle: bool) -> None:
+        if not hasattr(os, "SCHED_IDLE"):
+            return
+        policy = os.SCHED_IDLE if idle else os.SCHED_OTHER
+        for thread in Path("/proc/self/task").iterdir():  # the store's too; a new one takes after its maker
+            with contextlib.suppress(OSError):  # not allowed in this container (nice will do), or ended just now
+                os.sched_setscheduler(int(thread.name), policy, os.sched_param(0))
+                self._idle = idle
