@@ -140,10 +140,10 @@ def catalog(**overrides: object) -> Catalog:
     return Catalog(Edition(parse(b"{}"), History(), "2026-11-01", "none"), read_overrides(own))  # type: ignore[arg-type]
 
 
-def table(prices: Catalog | None = None, proxies: Proxies | None = None, **sections: object) -> Table:
+def table(priced: Catalog | None = None, proxies: Proxies | None = None, /, **sections: object) -> Table:
     settings = msgspec.convert(sections, Settings)
 
     def no_demo() -> Any:
         raise AssertionError("no test here calls the demo")
 
-    return Table(settings, proxies or Proxies(), prices or catalog(), Pools(Connector(), no_demo))
+    return Table(settings, proxies or Proxies(), catalog() if priced is None else priced, Pools(Connector(), no_demo))

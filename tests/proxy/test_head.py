@@ -122,7 +122,7 @@ def test_a_head_is_known_again_whatever_its_body() -> None:
 )
 def test_a_head_that_differs_in_any_other_way_is_another(other: bytes) -> None:
     heads = KnownHeads()
-    heads.remember((heads.find(wire(2)) or pytest.fail())[0], head())
+    heads.remember((heads.find(wire(2)) or pytest.fail("no head found"))[0], head())
     found = heads.find(other)
     assert found is None or found[1] is None
 

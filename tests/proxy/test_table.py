@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import pytest
+
+from gateway.core.proxies import Proxies
+from gateway.errors import CallError
+from gateway.proxy.table import Target
+from tests.proxy.fakes import catalog, table
+
+PROVIDERS = {
+    "one": {"dialect": "openai", "base_url": "http://one.test/v1", "api_key": "sk-1", "models": ["declared"]},
+    "two": {"dialect": "openai", "base_url": "http://two.test:8080/v1", "api_key": "sk-2", "models": ["declared"]},
+}
+PRICES = catalog(
+    two__listed={"input_per_mtok": 1.0}, one__both={"input_per_mtok": 1.0}, two__both={"input_per_mtok": 1.0}
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("two/anything", "two/anything"),
+        ("two/org/model", "two/org/model"),
+        ("two/declared", "two/declared"),
+        ("alias", "two/behind"),
+        ("one/aliased", "two/behind"),
+        ("declared", "one/declared"),
+        ("listed", "two/listed"),
+        ("both", "one/both"),
+        ("nobody's", "one/nobody's"),
+        ("three/model", "one/three/model"),
+        ("two/", "one/two/"),
+        ("", "one/"),
+        ("demo/echo", "demo/echo"),
+    ],
+)
+def test_where_a_model_lives(model: str, name: str) -> None:
+    of = table(
+        PRICES,
+        providers=PROVIDERS,
+        default_provider="one",
+        models={"alias": "two/behind", "one/aliased": "two/behind"},
+    )
+    for _ in range(2):
+        assert of.resolve(model).name == name
+
+
+def test_without_a_default_provider_a_name_that_nobody_claims_is_unknown() -> None:
+    of = table(providers=PROVIDERS)
+    with pytest.raises(CallError, match="No provider serves the model 'x'") as caught:
+        of.resolve("x")
+    assert (caught.value.status, caught.value.code, caught.value.param) == (404, "model_not_found", "model")
+    with pytest.raises(CallError, match="default_provider") as caught:
+        of.without_model()
+    assert caught.value.status == 404
+
+
+def test_a_provider_by_its_name() -> None:
+    of = table(providers=PROVIDERS, default_provider="two")
+    assert of.named("one").name == "one"
+    assert of.without_model().upstream.name == "two"
+    with pytest.raises(CallError, match="There are: demo, one, two") as caught:
+        of.named("three")
+    assert (caught.value.status, caught.value.code) == (404, "provider_not_found")
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["x\r\nset-cookie: a=b", "x\nx-evil: 1", "x\0", "é\u2028☃", "x" * 10_000, "\x7f\x80", "a\tb", "%0d%0a", '"\\'],
+)
+def test_a_models_name_cannot_break_out_of_its_header(model: str) -> None:
+    target = table(providers=PROVIDERS, default_provider="one").resolve(model)
+    lines = target.head.split(b"\r\n")
+    assert [line.partition(b": ")[0] for line in lines[:-1]] == [
+        b"x-callgate-provider",
+        b"x-callgate-model",
+        b"x-callgate-attempts",
+        b"x-callgate-cache",
+    ]
+    assert all(32 <= byte < 127 for line in lines for byte in line)
+    assert len(target.head) < 1000
+    assert target.model == model
+
+
+def target_of(proxies: Proxies | None = None, **provider: object) -> Target:
+    return table(None, proxies, providers={"p": provider}, default_provider="p").without_model()
+
+
+@pytest.mark.parametrize(
+    ("provider", "path", "sent"),
+    [
+        ({"dialect": "openai", "base_url": "http://h/v1"}, b"/v1/chat/completions", b"/v1/chat/completions"),
+        ({"dialect": "openai", "base_url": "http://h/openai/v1/"}, b"/v1/files", b"/openai/v1/files"),
+        ({"dialect": "openai", "base_url": "http://h"}, b"/v1/files", b"/files"),
+        ({"dialect": "openai", "base_url": "http://h/v1"}, b"/v1beta/x", b"/v1/v1beta/x"),
+        ({"dialect": "anthropic", "base_url": "https://h"}, b"/v1/messages", b"/v1/messages"),
+    ],
+)
+def test_the_clients_path_at_the_providers_address(provider: dict[str, object], path: bytes, sent: bytes) -> None:
+    upstream = target_of(**provider).upstream
+    assert upstream.target(path, b"") == sent
+    assert upstream.target(path, b"a=b") == sent + b"?a=b"
+
+
+@pytest.mark.parametrize(
+    ("provider", "line"),
+    [
+        ({"dialect": "openai", "api_key": "sk-1"}, b"authorization: Bearer sk-1\r\n"),
+        ({"dialect": "anthropic", "api_key": "sk-1"}, b"x-api-key: sk-1\r\n"),
+        ({"dialect": "gemini", "api_key": "sk-1"}, b"x-goog-api-key: sk-1\r\n"),
+        ({"dialect": "openai", "auth": "api-key", "api_key": "sk-1"}, b"api-key: sk-1\r\n"),
+        ({"dialect": "openai", "api_key": "none"}, b""),
+        ({"dialect": "openai"}, b""),
+    ],
+)
+def test_the_providers_key_goes_where_its_dialect_has_it(provider: dict[str, object], line: bytes) -> None:
+    assert next(target_of(base_url="http://h/v1", **provider).upstream.credentials) == line
+
+
+def test_several_keys_take_turns() -> None:
+    credentials = target_of(dialect="openai", base_url="http://h/v1", api_key=["a", "b"]).upstream.credentials
+    assert [next(credentials)[-3:] for _ in range(3)] == [b"a\r\n", b"b\r\n", b"a\r\n"]
+
+
+def test_the_head_of_every_request() -> None:
+    upstream = target_of(dialect="openai", base_url="https://u:p@h.test:8443/v1", headers={"X-Org": "é"}).upstream
+    assert upstream.head == b"host: h.test:8443\r\nx-org: \xe9\r\n"
+    origin = upstream.pool.origin
+    assert (origin.host, origin.port, origin.tls, repr(upstream)) == ("h.test", 8443, True, "Upstream(p)")
+
+
+def test_through_a_proxy() -> None:
+    proxies = Proxies({"http": "http://user:pw@proxy:3128", "https": "http://user:pw@proxy:3128"}, ("inside.test",))
+    plain = target_of(proxies, dialect="openai", base_url="http://h.test/v1").upstream
+    assert plain.target(b"/v1/files", b"") == b"http://h.test/v1/files"
+    assert plain.head == b"host: h.test\r\nproxy-authorization: Basic dXNlcjpwdw==\r\n"
+    secure = target_of(proxies, dialect="openai", base_url="https://h.test/v1").upstream
+    assert (secure.target(b"/v1/files", b""), secure.head) == (b"/v1/files", b"host: h.test\r\n")
+    assert secure.pool.origin.proxy == "http://user:pw@proxy:3128"
+    assert "pw" not in repr(secure.pool.origin)
+    assert target_of(proxies, dialect="openai", base_url="https://inside.test/v1").upstream.pool.origin.proxy is None
+
+
+def test_providers_at_one_address_share_its_connections() -> None:
+    shared = {"dialect": "openai", "base_url": "http://h/v1", "max_connections": 3}
+    of = table(providers={"a": {**shared, "api_key": "1"}, "b": {**shared, "api_key": "2"}})
+    assert of.named("a").upstream.pool is of.named("b").upstream.pool
+    assert of.named("a").upstream.pool.limit == 3
+
+
+@pytest.mark.parametrize(("tenant", "percent"), [("acme", 10.0), ("other", 5.0), (None, 5.0)])
+def test_markups(tenant: str | None, percent: float) -> None:
+    assert table(prices={"markup_percent": {"acme": 10, "*": 5}}).markup_percent(tenant) == percent
+    assert table().markup_percent(tenant) == 0
