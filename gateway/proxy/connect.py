@@ -17,6 +17,9 @@ DNS_TTL_S = 30.0
 DNS_STALE_S = 600.0
 """How long an old answer serves when the resolver does not."""
 
+TUNNEL_S = 60.0
+"""How long a proxy may take over a tunnel. Callers give up earlier, each by its own limit."""
+
 Address = tuple[int, str]
 """(family, address)"""
 
@@ -120,7 +123,8 @@ class Connector:
         tunnel = _Tunnel(origin.host, origin.port, proxy_authorization(origin.proxy))
         transport = await self._direct(proxy_host, proxy_port, lambda: tunnel, None)
         try:
-            await tunnel.ready
+            async with asyncio.timeout(TUNNEL_S):
+                await tunnel.ready
             protocol = factory()
             secure = await loop.start_tls(
                 transport, protocol, self._context(origin.verify_tls), server_hostname=origin.host

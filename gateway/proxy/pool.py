@@ -26,7 +26,10 @@ class Pool:
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
         self._waiting: deque[Caller] = deque()
-        self._connecting: set[asyncio.Task[None]] = set()
+        self._connecting: list[asyncio.Task[None]] = []
+        """Attempts under way, the oldest first."""
+        self._overdue: set[asyncio.Task[None]] = set()
+        """Attempts that nobody counts on any more; one that hangs must not stand in for a new one."""
 
     def take(self) -> UpstreamConnection | None:
         while self._idle:
@@ -43,11 +46,14 @@ class Pool:
         """The caller waits no longer."""
         if caller in self._waiting:
             self._waiting.remove(caller)
+            if len(self._connecting) > len(self._waiting):
+                self._overdue.add(self._connecting.pop(0))
 
     def _connect_if_allowed(self) -> None:
-        if len(self._connecting) < len(self._waiting) and len(self._open) + len(self._connecting) < self.limit:
+        busy = len(self._open) + len(self._connecting) + len(self._overdue)
+        if len(self._connecting) < len(self._waiting) and busy < self.limit:
             task = asyncio.get_running_loop().create_task(self._connect())
-            self._connecting.add(task)
+            self._connecting.append(task)
             task.add_done_callback(self._attempted)
 
     async def _connect(self) -> None:
@@ -58,7 +64,10 @@ class Pool:
                 self._waiting.popleft().connect_failed(exc)
 
     def _attempted(self, task: asyncio.Task[None]) -> None:
-        self._connecting.discard(task)
+        if task in self._overdue:
+            self._overdue.discard(task)
+        else:
+            self._connecting.remove(task)
         if not task.cancelled():
             self._connect_if_allowed()  # for those that the limit kept waiting
 
@@ -91,7 +100,7 @@ class Pool:
 
     def close(self) -> None:
         """Closes what is idle and connects no more; calls in flight end as they do."""
-        for task in self._connecting:
+        for task in (*self._connecting, *self._overdue):
             task.cancel()
         for connection in list(self._idle):
             connection.abandon()
