@@ -8,7 +8,7 @@ import shutil
 import socket
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def test_a_name_that_was_never_known_is_an_error(names: Names) -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of `localhost`, signed by itself."""
     folder = tmp_path_factory.mktemp("tls")
     if shutil.which("openssl") is None:
@@ -86,7 +86,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         "-days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
     )
     subprocess.run(make.split(), cwd=folder, check=True, capture_output=True)
-    yield folder
+    return folder
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -102,11 +102,25 @@ async def listening(serve: Any, tls: Path | None = None) -> AsyncIterator[int]:
     if tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tls / "cert.pem", tls / "key.pem")
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    writers: list[asyncio.StreamWriter] = []
+    serving: list[asyncio.Task[Any] | None] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.current_task())
+        writers.append(writer)
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):  # the client went away
+            await serve(reader, writer)
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.gather(*filter(None, serving))
+        await asyncio.sleep(0)
 
 
 class Proxy:
