@@ -45,6 +45,11 @@ def _blank_lines(event: bytes) -> bytes:
     return event[: len(event) - len(event.lstrip(b"\r\n"))]
 
 
+def _may_be_empty(data: bytes) -> bool:
+    """Whether any list in it is empty: the quick question that most chunks answer with no."""
+    return b"[]" in data or (_EMPTY_CHOICES.search(data) is not None if b"[ " in data or b"[\n" in data else False)
+
+
 class UsageChunkFilter:
     """`feed` gives the bytes to pass on. Whole events go through at once, whatever pieces they arrive in; an
     unfinished one waits for its end, since only then can it be told from the usage chunk."""
@@ -63,7 +68,7 @@ class UsageChunkFilter:
         if self._held:
             data = self._held + data
             self._held = b""
-        if data.endswith(b"\n\n") and not self._long and not _EMPTY_CHOICES.search(data):
+        if data.endswith(b"\n\n") and not self._long and not _may_be_empty(data):
             return data
         return self._split(data)
 

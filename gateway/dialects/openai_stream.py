@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_USAGE = re.compile(rb'"usage"\s*:\s*\{')
-_ERROR = re.compile(rb'(?:^|\n|\r)event: ?error[\n\r]|"error"\s*:\s*[{"]')
-_MODEL = re.compile(rb'"model"\s*:')
+_OBJECT = re.compile(rb"\s*:\s*\{")
+_ERROR = re.compile(rb'"error"\s*:\s*[{"]')
+_ERROR_EVENT = re.compile(rb"(?:^|[\n\r])event: ?error(?=[\r\n])")
 _FINISHED = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
 _DONE = re.compile(rb"(?:^|[\n\r])data:\s*\[DONE\]")
+_TAIL = 4096
+"""Where a stream's end is looked for first: searching all of it is for those that have none there."""
 
 
 def payload_at(data: bytes, position: int) -> bytes:
@@ -26,24 +28,32 @@ def payload_at(data: bytes, position: int) -> bytes:
 
 def usage_payloads(data: bytes) -> Iterator[bytes]:
     """Lines with a usage object, the last one first: the last one counts."""
-    for found in reversed(list(_USAGE.finditer(data))):
-        yield payload_at(data, found.start())
+    at = data.rfind(b'"usage"')
+    while at >= 0:
+        if _OBJECT.match(data, at + 7):
+            yield payload_at(data, at)
+        at = data.rfind(b'"usage"', 0, at)
 
 
 def first_with_model(data: bytes) -> bytes | None:
-    found = _MODEL.search(data)
-    return payload_at(data, found.start()) if found else None
+    at = data.find(b'"model"')
+    return payload_at(data, at) if at >= 0 else None
 
 
 def error_payloads(data: bytes) -> Iterator[tuple[bytes, bool]]:
     """Lines that may carry an error, and whether it is by their event's name (`event: error`) that they do."""
-    for found in _ERROR.finditer(data):
-        if data[found.start() : found.start() + 1] == b'"':
-            yield payload_at(data, found.start()), False
-        elif (at := data.find(b"data:", found.end())) >= 0:
+    if b"error" not in data:
+        return
+    for found in _ERROR_EVENT.finditer(data):
+        if (at := data.find(b"data:", found.end())) >= 0:
             yield payload_at(data, at), True
+    for found in _ERROR.finditer(data):
+        yield payload_at(data, found.start()), False
 
 
 def is_complete(data: bytes) -> bool:
     """Whether the stream came to its own end: `[DONE]` or a finish reason."""
-    return _DONE.search(data, max(0, len(data) - 4096)) is not None or _FINISHED.search(data) is not None
+    at = data.rfind(b"[DONE]", max(0, len(data) - _TAIL))
+    if at >= 0 and _DONE.search(data, max(0, at - 16)):
+        return True
+    return _FINISHED.search(data, max(0, len(data) - _TAIL)) is not None or _FINISHED.search(data) is not None

@@ -44,6 +44,7 @@ class GatewayProtocol(HttpToolsProtocol):
         """What `KnownHeads.find` said of the read that began the request now being parsed."""
         self._waiting: deque[Recorded] = deque()
         self._recording: Recorded | None = None
+        self._playing = False
         self._in_body = False
         self._app_takes = False
         """Whether the request being read is the app's."""
@@ -153,15 +154,14 @@ class GatewayProtocol(HttpToolsProtocol):
         """Input that cannot be understood: an answer where one can still be given, then the end."""
         if self.transport.is_closing() or self._linger_until:
             return
-        app_answers = self.cycle is not None and not self.cycle.response_complete
-        if self._recording is not None or (not self._in_body and (self._exchange is not None or app_answers)):
+        if self._recording is not None or (not self._in_body and self._is_answering):
             self._unreadable = message  # a request in the line behind: its turn comes
             return
         if self._in_body and self._discarding:
             self._linger()
             return
         if self._in_body:
-            exchange = self._exchange
+            exchange, app_answers = self._exchange, self._app_is_answering
             if (exchange is not None and exchange.is_answering) or (app_answers and self.cycle.response_started):
                 self.transport.abort()
                 return
@@ -282,6 +282,15 @@ class GatewayProtocol(HttpToolsProtocol):
 
     # ------------------------------------------------------------------ one call after another
 
+    @property
+    def _app_is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    @property
+    def _is_answering(self) -> bool:
+        """Whether a request has been taken and its answer is not complete."""
+        return self._exchange is not None or self._app_is_answering
+
     def on_response_complete(self) -> None:
         """The app has answered."""
         super().on_response_complete()
@@ -305,16 +314,23 @@ class GatewayProtocol(HttpToolsProtocol):
             self._next()
 
     def _next(self) -> None:
-        """The next request that waits in line, if any."""
-        if self.transport.is_closing():
+        """The requests that wait in line, until one of them takes its time."""
+        if self._playing:
             return
-        if not self._waiting:
-            if self._unreadable is not None:
-                self._refuse(CallError(400, "invalid_request_error", self._unreadable))
-            else:
-                self.flow.resume_reading()
+        self._playing = True
+        try:
+            while self._waiting and not (self._is_answering or self.transport.is_closing() or self._linger_until):
+                self._take(self._waiting.popleft())
+        finally:
+            self._playing = False
+        if self._waiting or self.transport.is_closing() or self._linger_until:
             return
-        recorded = self._waiting.popleft()
+        if self._unreadable is not None and not self._is_answering:
+            self._refuse(CallError(400, "invalid_request_error", self._unreadable))
+        else:
+            self.flow.resume_reading()
+
+    def _take(self, recorded: Recorded) -> None:
         if self._recording is recorded:
             self._recording = None
             if self._unreadable is not None:
@@ -324,8 +340,6 @@ class GatewayProtocol(HttpToolsProtocol):
         self._discarding = False
         if recorded.head_complete:
             self._play(recorded)
-        if (not self._waiting and self._exchange is None and not recorded.complete) or not recorded.complete:
-            self.flow.resume_reading()
 
     def _play(self, recorded: Recorded) -> None:
         self._found = None
@@ -415,7 +429,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _decide_keep_alive(self) -> None:
         """A request answered before it is complete: a small rest is read and thrown away, a large one ends it."""
-        if self._exchange is not None and not self._exchange.is_waiting:
+        if self._exchange is not None and not self._waiting:  # else the body being read is that of one in the line
             declared = self._exchange.length
             if declared is None or declared > SMALL_REST_BYTES:
                 self._keep_alive = False

@@ -28,7 +28,7 @@ CONTENT_WITHIN = 64 * 1024
 """Where a stream's first content is looked for; after so much without any the first byte counts."""
 KEPT_BYTES = 1024 * 1024
 """At least so much of an answer's beginning is kept for the meter, also where less is logged."""
-_DONE = b"[DONE]"
+_DONE_ENDS = (b"[DONE]\n\n", b"[DONE]\r\n\r\n")
 
 
 class Relay:
@@ -37,6 +37,7 @@ class Relay:
     __slots__ = (
         "_exchange",
         "_filter",
+        "_flowing",
         "_held",
         "_looking",
         "_plan",
@@ -73,6 +74,8 @@ class Relay:
         self._filter: UsageChunkFilter | None = None
         self._looking: bytes | None = None
         """What has come of a stream before its first content; None once that was found."""
+        self._flowing = False
+        """Past the first content of a stream, and only its bytes are to be passed on."""
         self._held = False
         self._release_timer: asyncio.TimerHandle | None = None
         if self.streaming and not self.encoding:
@@ -87,6 +90,9 @@ class Relay:
     # ------------------------------------------------------------------ the body
 
     def data(self, data: bytes, complete: bool) -> None:
+        if self._flowing and not complete:
+            self._flow(data)
+            return
         if complete:
             self.ended_ns = time.perf_counter_ns()
         if data:
@@ -113,12 +119,22 @@ class Relay:
             passed = self._filter.feed(data)
             if complete:
                 passed += self._filter.flush()
-        if (complete or _DONE in data[-32:]) and self._book_end() is None:
+        if (complete or data.endswith(_DONE_ENDS)) and self._book_end() is None:
             return
         if complete:
             self._exchange.door.finish(passed)
         elif passed:
             self._exchange.door.relay(passed)
+
+    def _flow(self, data: bytes) -> None:
+        """A chunk in the middle of a stream: what nearly all of them are."""
+        self.tap.add(data)
+        if data.endswith(_DONE_ENDS) and self._book_end() is None:
+            return
+        if self._filter is not None:
+            data = self._filter.feed(data)
+        if data:
+            self._exchange.door.relay(data)
 
     def _look_for_content(self, data: bytes) -> None:
         """First token time is measured at the first content, in whatever pieces it comes."""
@@ -126,6 +142,7 @@ class Relay:
         if self._exchange.head.dialect.first_content(looking) or len(looking) > CONTENT_WITHIN:
             self.content_ns = time.perf_counter_ns()
             self._looking = None
+            self._flowing = self.timing is None
         else:
             self._looking = looking
 
