@@ -189,7 +189,10 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._head_bytes = self._head_bytes or 1  # also of a request that began within the read of the one before
-        if self._exchange is not None or (self.cycle is not None and not self.cycle.response_complete):
+        if self._linger_until or self.transport.is_closing():
+            self._recording = Recorded()  # after the last answer; its turn never comes
+            return
+        if self._is_answering:
             self._recording = Recorded()
             self._waiting.append(self._recording)
             return
@@ -430,8 +433,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def _decide_keep_alive(self) -> None:
         """A request answered before it is complete: a small rest is read and thrown away, a large one ends it."""
         if self._exchange is not None and not self._waiting:  # else the body being read is that of one in the line
-            declared = self._exchange.length
-            if declared is None or declared > SMALL_REST_BYTES:
+            if self._exchange.head.chunked or (self._exchange.length or 0) > SMALL_REST_BYTES:
                 self._keep_alive = False
 
     def _write(self, status: int, head: bytes, length: int | None, body: bytes) -> None:
