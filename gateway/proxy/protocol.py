@@ -432,9 +432,10 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _decide_keep_alive(self) -> None:
         """A request answered before it is complete: a small rest is read and thrown away, a large one ends it."""
-        if self._exchange is not None and not self._waiting:  # else the body being read is that of one in the line
-            if self._exchange.head.chunked or (self._exchange.length or 0) > SMALL_REST_BYTES:
-                self._keep_alive = False
+        if self._exchange is None or self._waiting:
+            return  # the body being read is that of one in the line behind
+        if self._exchange.head.chunked or (self._exchange.length or 0) > SMALL_REST_BYTES:
+            self._keep_alive = False
 
     def _write(self, status: int, head: bytes, length: int | None, body: bytes) -> None:
         self.transport.write(
