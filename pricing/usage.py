@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, kw_only=True):
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Counts as the provider reported them, normalised once. `None` is not reported, 0 is reported as zero.
 
     `input_tokens` is everything billed as input (cache reads and writes, tool-use prompts), `output_tokens`

@@ -6,14 +6,17 @@ cached count in five places; Groq puts the whole object under `x_groq`, in strea
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
 from gateway.dialects.base import UNREADABLE
 from pricing.usage import Usage
 
-_Tokens = Annotated[int, msgspec.Meta(ge=0)] | float | None
+MOST = 2**53
+"""Above it a number is no count: it would fit neither the journal nor a database."""
+
+_Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST)] | None
 
 
 class _InputDetails(msgspec.Struct):
@@ -59,7 +62,10 @@ def openai_usage(raw: bytes) -> Usage | None:
     try:
         found = _decode(raw)
     except UNREADABLE:
-        return None
+        repaired = _repaired(raw)
+        if repaired is None:
+            return None
+        found = repaired
     input_tokens, output_tokens = found.prompt_tokens, found.completion_tokens
     if input_tokens is None and output_tokens is None:
         input_tokens = found.total_tokens  # embeddings of Voyage and others: nothing is generated
@@ -73,30 +79,37 @@ def openai_usage(raw: bytes) -> Usage | None:
         cached = found.prompt_cache_hit_tokens
         if cached is None:
             cached = found.num_cached_tokens if found.cached_tokens is None else found.cached_tokens
-    written = input_.cache_creation_tokens if input_.cache_write_tokens is None else input_.cache_write_tokens
-    reasoning = found.reasoning_tokens if output.reasoning_tokens is None else output.reasoning_tokens
-    return Usage(
-        input_tokens=_whole(input_tokens),
-        output_tokens=_whole(output_tokens),
-        total_reported=_whole(found.total_tokens),
-        cached_input_tokens=_whole(cached),
-        cache_write_tokens=_whole(written),
-        audio_input_tokens=_whole(input_.audio_tokens),
-        image_input_tokens=_whole(input_.image_tokens),
-        video_input_tokens=_whole(input_.video_tokens),
-        reasoning_tokens=_whole(reasoning),
-        audio_output_tokens=_whole(output.audio_tokens),
-        image_output_tokens=_whole(output.image_tokens),
-        web_searches=None if tools is None else _whole(tools.web_search_requests),
+    return Usage(  # by position: this runs for every call
+        input_tokens,
+        output_tokens,
+        found.total_tokens,
+        cached,
+        input_.cache_creation_tokens if input_.cache_write_tokens is None else input_.cache_write_tokens,
+        None,
+        None,
+        None,
+        input_.audio_tokens,
+        input_.image_tokens,
+        input_.video_tokens,
+        None,
+        found.reasoning_tokens if output.reasoning_tokens is None else output.reasoning_tokens,
+        output.audio_tokens,
+        output.image_tokens,
+        None if tools is None else tools.web_search_requests,
     )
 
 
-_MOST = 2**53
-"""Above it a number is no count: it would fit neither the journal nor a database."""
-
-
-def _whole(count: float | None) -> int | None:
-    """Some servers write 12.0; a negative count is none."""
-    if count is None:
+def _repaired(raw: bytes) -> _OpenAIUsage | None:
+    """An object with counts that are none: 12.0 is 12, a negative or absurd number or a text is not reported."""
+    try:
+        return msgspec.convert(_counts(msgspec.json.decode(raw)), _OpenAIUsage)
+    except UNREADABLE:
         return None
-    return int(count) if 0 <= count <= _MOST else None
+
+
+def _counts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _counts(part) for name, part in value.items() if isinstance(name, str)}
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST:
+        return int(value)
+    return None

@@ -56,15 +56,8 @@ def plan_read(table: Table, key: Key, dialect: Dialect, raw: bytes, header_tags:
     if model != target.model and target.model is not None:
         body["model"] = target.model_json
         changed = True
-    return Plan(
-        target=target,
-        tags=_tags(key, tags, header_tags),
-        model_requested=model,
-        held=True,
-        stream=stream,
-        asked_usage=asked,
-        body=request_body.encode(body) if changed or asked else raw,
-    )
+    sent = request_body.encode(body) if changed or asked else raw
+    return Plan(target, _tags(key, tags, header_tags), model, True, stream, asked, sent)
 
 
 def plan_unread(table: Table, key: Key, provider: str | None, header_tags: bytes | None) -> Plan:
