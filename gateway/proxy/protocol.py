@@ -343,6 +343,8 @@ class GatewayProtocol(HttpToolsProtocol):
         self._discarding = False
         if recorded.head_complete:
             self._play(recorded)
+            if not recorded.complete and self._exchange is not None:
+                self._exchange.body_waits()
 
     def _play(self, recorded: Recorded) -> None:
         self._found = None

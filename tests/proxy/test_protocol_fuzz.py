@@ -329,6 +329,7 @@ def test_a_request_of_two_minds_about_its_length_is_refused_and_the_connection_e
             found = answers(conversation.transport.written, [])
             assert [status for status, _ in found] == [200] * len(before) + [400]
             assert conversation.over
+            assert not any(lines in head for head in conversation.gateway.heads._known)
 
 
 DAMAGE = st.sampled_from(
@@ -367,3 +368,10 @@ def test_damaged_requests_get_whole_answers_or_a_close(
 def test_any_bytes_at_all(data: bytes, places: list[int]) -> None:
     conversation = converse(cut(data, places), patient=False)
     assert [status for status, _ in answers(conversation.transport.written, [])] in ([], [400])
+
+
+@pytest.mark.parametrize("rest", [0, 10, 26])
+def test_a_pipelined_request_whose_body_never_comes_runs_out_of_time(rest: int) -> None:
+    whole = KINDS["chat"][1](0)
+    conversation = converse([whole + whole[: len(whole) - len(BODY) + rest]], patient=False)
+    assert [status for status, _ in answers(conversation.transport.written, [])] == [200]
