@@ -270,6 +270,7 @@ class GatewayProtocol(HttpToolsProtocol):
         elif self._exchange is not None:
             self._exchange.body(body)
         elif self._app_takes and not self._discarding:
+            self._since = time.monotonic()
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -368,9 +369,12 @@ class GatewayProtocol(HttpToolsProtocol):
             if now > self._linger_until:
                 self.transport.abort()
             return
-        if self._exchange is not None or (self.cycle is not None and not self.cycle.response_complete):
-            return
         server = self._gateway.table.settings.server
+        if self._is_answering:
+            body_is_due = self._exchange is None and self._in_body and not self._waiting and not self.flow.read_paused
+            if body_is_due and now - self._since > server.body_timeout_s:
+                self.transport.abort()  # the app waits for it; an exchange has its own limit
+            return
         if self._head_bytes:
             if now - self._since > server.head_timeout_s:
                 self._cut_off(f"The request's head was not complete within {server.head_timeout_s:g} s.", 408)
