@@ -63,6 +63,9 @@ def _compact_size(body: Body) -> int:
 
 
 def _key_that_comes_twice(raw: bytes) -> str | None:
+    compact = msgspec.json.format(raw, indent=-1)
+    if len(compact) == _compact_size(_decode_object(compact)):
+        return None  # it was only written with white space
     text = raw.decode("utf-8", "surrogateescape")
     pairs: Any = json.loads(text, object_pairs_hook=list, parse_int=len)  # a number may be too long to be an int
     seen: set[str] = set()

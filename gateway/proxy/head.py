@@ -67,7 +67,7 @@ class Head:
         self.forwarded = forwarded(headers)
         self.accept_encoding = accept_encoding(lookup.get(b"accept-encoding"))
         """The upstream request's `accept-encoding` line, empty for none."""
-        self.content_encoding = lookup.get(b"content-encoding")
+        self.content_encoding = lookup.get(b"content-encoding", b"").strip().lower() or None
         self.chunked = b"transfer-encoding" in lookup
         self.expects_continue = lookup.get(b"expect", b"").lower() == b"100-continue"
         self.logged = without_credentials(headers)
