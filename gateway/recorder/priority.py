@@ -3,6 +3,9 @@
 On Linux a process of the idle class is stopped at once when any other wakes up; a merely nice one keeps the processor
 for milliseconds, which showed in one answer out of twenty. Under lasting load on every core the idle class would hardly
 run at all, so a recorder that is behind joins the others, as a nice one.
+
+A kernel that preempts lazily stops even the idle class only at its next tick or system call, milliseconds later: so the
+recorder makes one (`sched_yield`) after each frame, and the SQLite writer every few rows.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -134,6 +135,7 @@ class Recorder:
             for frame in frames:
                 taken += len(frame.meta) + len(frame.request) + len(frame.response)
                 self._take(joiner, frame)
+                os.sched_yield()  # see `priority`
         return taken
 
     def _take(self, joiner: Joiner, frame: Frame) -> None:

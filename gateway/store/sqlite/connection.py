@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -34,6 +35,10 @@ PRAGMA journal_size_limit = 67108864;
 """
 # synchronous NORMAL in WAL: a power cut can take the last transactions, never the database. The journal still has
 # them: the recorder's position is in the same transaction.
+GIVE_WAY_STEPS = 2000
+"""About 20 rows: the writer asks so often whether anybody else wants its processor. The recorder runs at the lowest
+priority, but a kernel that preempts lazily leaves even that running for milliseconds unless it makes a system call."""
+
 READER_PRAGMAS = """
 PRAGMA query_only = ON;
 PRAGMA cache_size = -8192;
@@ -73,6 +78,12 @@ async def _connect(uri: str) -> aiosqlite.Connection:
     # aiosqlite has no public way to say so.
     connecting._thread.daemon = True
     return await connecting
+
+
+def give_way() -> bool:
+    """A progress handler: nothing is to be cancelled."""
+    os.sched_yield()
+    return False
 
 
 class Reader:
@@ -146,6 +157,7 @@ class Database:
         db = await _connect(self.path.absolute().as_uri())
         self._writer, self._writer_identity = db, self._identity() or (0, 0)
         await db.executescript(WRITER_PRAGMAS)
+        await db.set_progress_handler(give_way, GIVE_WAY_STEPS)
         return db
 
     async def _close_writer(self) -> None:
