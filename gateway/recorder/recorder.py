@@ -194,7 +194,9 @@ class Recorder:
 
     async def _flush(self) -> None:
         """Writes the rows and the positions that were reached; returns when the store has them."""
-        await self._bury()
+        if letters := self._letters:  # frames that could not be read
+            await self.patiently(lambda: self._bury(letters))
+            self._letters = []
         moved = [joiner for joiner in self._joiners.values() if joiner.position != joiner.stored]
         if not self._rows and not moved:
             return
@@ -207,8 +209,6 @@ class Recorder:
             carry_done=[done for joiner in self._joiners.values() for done in joiner.take_carry_done()],
         )
         written = await self.patiently(lambda: self._write(batch))
-        self._letters += [DeadLetter(now_us(), each.error, row=each.span) for each in written.rejected]
-        await self._bury()
         self.health.written += written.new
         self.health.duplicates += len(batch.spans) - written.new - len(written.rejected)
         self._rows, self._rows_bytes, self._oldest_us = [], 0, None
@@ -219,7 +219,7 @@ class Recorder:
         """One transaction. An error the store did not foresee must not stop the log: then the row at fault is found
         by writing them one by one, and set aside."""
         try:
-            return await self._store.write(batch)
+            return await self._store.write(batch, self._set_aside)
         except StoreError:
             raise
         except Exception as exc:
@@ -227,24 +227,26 @@ class Recorder:
         total = Written(new=0)
         for row in batch.spans:
             try:
-                one = await self._store.write(Batch(spans=[row]))
+                one = await self._store.write(Batch(spans=[row]), self._set_aside)
                 total.new += one.new
                 total.rejected += one.rejected
             except StoreError:
                 raise
             except Exception as exc:
                 total.rejected.append(Rejected(row, f"{type(exc).__name__}: {exc}"))
+                await self._set_aside(total.rejected[-1:])
         await self._store.write(Batch(positions=batch.positions, carry=batch.carry, carry_done=batch.carry_done))
         return total
 
-    async def _bury(self) -> None:
-        letters, self._letters = self._letters, []
-        if letters:
-            await self.patiently(lambda: asyncio.to_thread(self._dead.add, letters))
-            self.health.dead_letters += len(letters)
-            self._say(
-                f"{len(letters)} rows could not be stored, they are in {self._dead.path.name}: {letters[0].error}"
-            )
+    async def _set_aside(self, rejected: list[Rejected]) -> None:
+        """Rows that the store will never take are safe in the file before the journal lets go of them."""
+        await self._bury([DeadLetter(now_us(), each.error, row=each.span) for each in rejected])
+
+    async def _bury(self, letters: list[DeadLetter]) -> None:
+        """Raises OSError."""
+        await asyncio.to_thread(self._dead.add, letters)
+        self.health.dead_letters += len(letters)
+        self._say(f"{len(letters)} rows could not be stored, they are in {self._dead.path.name}: {letters[0].error}")
 
     async def patiently(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """Tries until it works. Meanwhile the journal grows, and nothing is lost."""

@@ -5,7 +5,7 @@ Amounts are integers: µs, nano-dollars, counts. The JSON shapes of interface.md
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -296,14 +296,19 @@ class SpanReader(Protocol):
     async def health(self) -> StoreHealth: ...
 
 
+SetAside = Callable[[list[Rejected]], Awaitable[None]]
+
+
 class SpanWriter(Protocol):
     """What the recorder needs. One writer at a time."""
 
-    async def write(self, batch: Batch) -> Written:
+    async def write(self, batch: Batch, set_aside: SetAside | None = None) -> Written:
         """Idempotent by request_id: what is there already changes nothing, rollups included.
 
         Raises StoreError when the whole batch could not be written (locked, full, gone); a row that can never be
-        written comes back in `rejected` and the rest is in.
+        written comes back in `rejected` and the rest is in. `set_aside` gets the rejected rows, if there are any,
+        before the transaction ends: once it has, the journal may be gone, so they must be safe elsewhere. What it
+        raises undoes the transaction; after a crash in between it gets the same rows again.
         """
         ...
 

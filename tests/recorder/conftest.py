@@ -10,7 +10,7 @@ import pytest
 from gateway.core.ids import uuid7
 from gateway.core.span import Attempt, CallClosed, CallOpened
 from gateway.journal import JournalWriter
-from gateway.store.base import Batch, CarriedOpen, JournalPosition, Rejected, SpanWrite, Written
+from gateway.store.base import Batch, CarriedOpen, JournalPosition, Rejected, SetAside, SpanWrite, Written
 from pricing.usage import Usage
 
 STARTED = 1_790_000_000_000_000
@@ -96,13 +96,15 @@ class MemoryStore:
         self.poison: set[str] = set()
         """request_ids that make a write fail in a way no store should."""
 
-    async def write(self, batch: Batch) -> Written:
+    async def write(self, batch: Batch, set_aside: SetAside | None = None) -> Written:
         if self.failures:
             raise self.failures.pop(0)
         if any(row.span.request_id in self.poison for row in batch.spans):
             raise RuntimeError("cannot happen")
         self.batches.append(batch)
         rejected = [Rejected(row, self.refused[row.span.request_id]) for row in batch.spans if self._refuses(row)]
+        if rejected and set_aside is not None:
+            await set_aside(rejected)
         fresh = [row for row in batch.spans if row.span.request_id not in self.rows and not self._refuses(row)]
         self.rows.update((row.span.request_id, row) for row in fresh)
         self.reached.update((position.journal, position) for position in batch.positions)

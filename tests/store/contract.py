@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 
 from gateway.core.key import Key
 from gateway.core.span import Payload, Span
+from gateway.errors import StoreError
 from gateway.store.base import (
     Batch,
     CarriedOpen,
     JournalPosition,
+    Rejected,
     Repricing,
     SpanFilter,
     SpanWrite,
@@ -162,6 +164,31 @@ def test_a_row_that_cannot_be_written_is_alone_in_its_fate(make_store: MakeStore
         assert [rejected.span for rejected in written.rejected] == [batch.spans[3]]
         assert written.rejected[0].error
         assert (await store.stats(SpanFilter())).totals.requests == 6
+        assert await store.positions() == {"w0": JournalPosition("w0", 1, 2)}
+
+    using(make_store, work)
+
+
+def test_a_rejected_row_is_set_aside_before_the_journal_lets_go(make_store: MakeStore) -> None:
+    async def work(store: Store) -> None:
+        batch = Batch(spans=[make_write(n) for n in range(3)], positions=[JournalPosition("w0", 1, 2)])
+        batch.spans[1].span.tenant = "\udfff"
+
+        async def full_disk(_: list[Rejected]) -> None:
+            raise OSError(28, "No space left on device")
+
+        with pytest.raises(StoreError):
+            await store.write(batch, full_disk)
+        assert (await store.stats(SpanFilter())).totals.requests == 0
+        assert await store.positions() == {}
+
+        aside: list[Rejected] = []
+
+        async def keep(rejected: list[Rejected]) -> None:
+            aside.extend(rejected)
+
+        assert (await store.write(batch, keep)).new == 2
+        assert [each.span for each in aside] == [batch.spans[1]]
         assert await store.positions() == {"w0": JournalPosition("w0", 1, 2)}
 
     using(make_store, work)

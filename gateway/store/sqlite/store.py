@@ -16,6 +16,7 @@ from gateway.store.base import (
     JournalPosition,
     Page,
     Repricing,
+    SetAside,
     SpanDetail,
     SpanFilter,
     Stats,
@@ -55,8 +56,8 @@ class SqliteStore:
     async def close(self) -> None:
         await self._database.close()
 
-    async def write(self, batch: Batch) -> Written:
-        return await self._writer.write(batch)
+    async def write(self, batch: Batch, set_aside: SetAside | None = None) -> Written:
+        return await self._writer.write(batch, set_aside)
 
     async def positions(self) -> dict[str, JournalPosition]:
         return await self._control.positions()

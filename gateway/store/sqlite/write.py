@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import aiosqlite
 import msgspec
 
-from gateway.store.base import Batch, Rejected, SpanWrite, Written
+from gateway.store.base import Batch, Rejected, SetAside, SpanWrite, Written
 from gateway.store.sqlite.connection import Database
 from gateway.store.sqlite.rollups import SeriesBook, add_cells
 from gateway.store.sqlite.rows import DERIVED, DETAILS, PLAIN, PayloadCodec, details_of, row_of
@@ -58,7 +58,7 @@ class Writer:
         self._codec = PayloadCodec()
         self.book = SeriesBook()
 
-    async def write(self, batch: Batch) -> Written:
+    async def write(self, batch: Batch, set_aside: SetAside | None) -> Written:
         prepared, rejected = self._prepare(batch.spans)
         async with self._database.writing() as db:
             self.book.begin(self._database.generation)
@@ -69,6 +69,8 @@ class Writer:
                 await self._count(db, stored)
                 fresh = [one for _, one in stored]
             await _move_journal(db, batch)
+            if rejected and set_aside is not None:
+                await set_aside(rejected)
         self.book.commit()
         return Written(new=len(fresh), rejected=rejected)
 
