@@ -169,6 +169,19 @@ def test_a_row_that_cannot_be_written_is_alone_in_its_fate(make_store: MakeStore
     using(make_store, work)
 
 
+@pytest.mark.parametrize(("from_us", "to_us"), [(T0 + 30 * HOUR + 5, T0 + 3 * HOUR + 1), (T0 + 7, T0 + 7), (T0, 0)])
+def test_a_period_that_ends_before_it_starts_is_empty(filled: Filled, from_us: int, to_us: int) -> None:
+    make_store, _ = filled
+
+    async def work(store: Store) -> None:
+        which = within(SpanFilter(), from_us, to_us)
+        assert (await store.stats(which)).totals == naive.totals([])
+        assert await store.groups(which, "model") == []
+        assert await store.count(which) == 0
+
+    using(make_store, work)
+
+
 def test_a_rejected_row_is_set_aside_before_the_journal_lets_go(make_store: MakeStore) -> None:
     async def work(store: Store) -> None:
         batch = Batch(spans=[make_write(n) for n in range(3)], positions=[JournalPosition("w0", 1, 2)])

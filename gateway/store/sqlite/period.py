@@ -26,7 +26,10 @@ class Stretch(NamedTuple):
 
 def stretches(from_us: int, to_us: int, cuts: Iterable[int] = (), *, days: bool = True) -> Iterator[Stretch]:
     """Covers the period without overlap. An hour that holds an end or a cut, and does not start with it, comes from
-    rows, split at the cut: so no stretch crosses a cut, but for whole hours and days."""
+    rows, split at the cut: so no stretch crosses a cut, but for whole hours and days. A period that ends before it
+    starts is empty."""
+    if from_us >= to_us:
+        return
     edges = sorted({from_us, to_us, *(cut for cut in cuts if from_us < cut < to_us)})
     ragged = sorted({edge // HOUR * HOUR for edge in edges if edge % HOUR})
     start = -(-from_us // HOUR) * HOUR
