@@ -27,8 +27,8 @@ from gateway.control.secret import load_secret
 from gateway.control.sessions import Sessions
 from gateway.control.state import AppState
 from gateway.demo import connect
-from gateway.errors import CallError
 from gateway.journal import JournalWriter
+from gateway.proxy import failures
 from gateway.proxy.connect import Connector
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.gateway import Counters, Gateway
@@ -204,11 +204,4 @@ def end_remaining(gateway: Gateway) -> None:
     for timed in list(gateway.timed):
         if isinstance(timed, Exchange):
             with contextlib.suppress(Exception):
-                timed.interrupt(
-                    CallError(
-                        503,
-                        "shutting_down",
-                        "The gateway was stopped before the answer was complete.",
-                        error_type="interrupted",
-                    )
-                )
+                timed.interrupt(failures.stopped())

@@ -8,13 +8,12 @@ here awaits.
 from __future__ import annotations
 
 import logging
-import ssl
 import time
 
 from gateway.core.ids import uuid7
 from gateway.core.key import Key
 from gateway.errors import CallError, JournalError
-from gateway.proxy import booking, limits
+from gateway.proxy import booking, failures
 from gateway.proxy.admit import authenticated
 from gateway.proxy.costing import Cost
 from gateway.proxy.door import CLOSED, Door
@@ -84,7 +83,7 @@ class Exchange:
         self._relay: Relay | None = None
         self._limit_name = ""
         self._seen_bytes = 0
-        self._limit_at = self._total_at = limits.FOREVER
+        self._limit_at = self._total_at = failures.FOREVER
         self._body_ended = self._retried = self._done = False
 
     # ------------------------------------------------------------------ admit
@@ -119,8 +118,7 @@ class Exchange:
         gateway = self.gateway
         gateway.counters.calls += 1
         if gateway.draining:
-            again = ((b"retry-after", b"1"),)
-            raise CallError(503, "shutting_down", "The gateway is shutting down; send this again.", headers=again)
+            raise failures.shutting_down()
         self.key = authenticated(gateway.keys, self.head.token)
 
     # ------------------------------------------------------------------ the request's body
@@ -195,9 +193,7 @@ class Exchange:
         try:
             gateway.journal.open(booking.opened(self, plan))
         except JournalError as exc:
-            message = f"The gateway takes no call that it could not account for: {exc}. See /readyz."
-            again = ((b"retry-after", b"5"),)
-            raise CallError(503, "journal_unavailable", message, headers=again) from exc
+            raise failures.journal_refuses(exc) from exc
         self.dispatched = True
         gateway.counters.in_flight += 1
         gateway.timed.add(self)
@@ -222,7 +218,7 @@ class Exchange:
         if self._body_ended:
             self._limit("first byte", plan.target.upstream.timeout.first_byte_s)
         else:
-            self._limit_at = limits.FOREVER
+            self._limit_at = failures.FOREVER
         connection.send(self, self._request(plan), complete=self._body_ended, head_only=self.head.method == b"HEAD")
         if not plan.held:
             plan.body = b""
@@ -287,11 +283,9 @@ class Exchange:
             self._retried = True
             self._attempt(plan)
         elif malformed:
-            message = f"The answer of {name} cannot be read: {reason}."
-            self._fail(CallError(502, "upstream_malformed", message, error_type="parse_error"))
+            self._fail(failures.malformed(name, reason))
         else:
-            message = f"The connection to {name} broke before the answer was complete: {reason}."
-            self._fail(CallError(502, "upstream_reset", message, error_type="network"))
+            self._fail(failures.lost(name, reason))
 
     def _can_repeat(self, plan: Plan) -> bool:
         """Whether all that was sent is still at hand."""
@@ -300,13 +294,7 @@ class Exchange:
 
     def connect_failed(self, error: Exception) -> None:
         assert self.plan is not None
-        name = self.plan.target.upstream.name
-        if isinstance(error, ssl.SSLError):
-            reason = getattr(error, "verify_message", "") or error.reason or str(error)
-            message, code = f"There is no secure connection to {name}: {reason}.", "upstream_tls"
-        else:
-            message, code = f"{name} cannot be reached: {error or type(error).__name__}.", "upstream_unreachable"
-        self._fail(CallError(502, code, message, error_type="network"))
+        self._fail(failures.unreachable(self.plan.target.upstream.name, error))
 
     # ------------------------------------------------------------------ endings
 
@@ -330,15 +318,13 @@ class Exchange:
         try:
             booking.book(self, error.status, error, None)
         except JournalError as exc:
-            error = CallError(503, "journal_unavailable", f"{error.message} Nor can it be written down: {exc}.")
+            error = failures.not_written_down(error, exc)
         self.reply_error(error)
 
     def crash(self) -> None:
         """A bug of the gateway's: the log gets the traceback, the client an answer, and the call its row."""
         log.exception("call %s failed inside the gateway", self.request_id)
-        error = CallError(
-            500, "internal_error", "The gateway failed on this call; its log says why.", error_type="interrupted"
-        )
+        error = failures.crashed()
         try:
             if self._done:
                 self.door.abort()
@@ -375,9 +361,8 @@ class Exchange:
         self._let_go()
         self._end()
         relay, self._relay = self._relay, None
-        gone = CallError(499, "client_closed", "the client closed the connection", error_type="cancelled")
         try:
-            booking.book(self, 499, gone, relay)
+            booking.book(self, 499, failures.client_gone(), relay)
         except JournalError:
             return  # its open frame is there: it will be booked as interrupted
 
@@ -426,7 +411,7 @@ class Exchange:
         """The client takes no more for now, so the provider is held up; waiting for the client is not its fault."""
         if self._connection is not None:
             self._connection.pause()
-            self._limit_at = limits.FOREVER
+            self._limit_at = failures.FOREVER
             self._seen_bytes = self._relay.tap.size if self._relay is not None else 0
 
     def resume(self) -> None:
@@ -453,8 +438,8 @@ class Exchange:
         if now < self._limit_at and now < self._total_at:
             return
         if not self.dispatched or self.plan is None:
-            self._refuse(limits.body_stalled(self.gateway.table.settings.server))
+            self._refuse(failures.body_stalled(self.gateway.table.settings.server))
             return
         upstream = self.plan.target.upstream
         name = "total" if now >= self._total_at else self._limit_name
-        self._fail(limits.passed(name, upstream.timeout, upstream.name))
+        self._fail(failures.too_slow(name, upstream.timeout, upstream.name))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gateway.core.usage_chunk import UsageChunkFilter
 from gateway.errors import CallError, JournalError
-from gateway.proxy import booking
+from gateway.proxy import booking, failures
 from gateway.proxy.costing import Cost, dollars
 from gateway.proxy.headers import Headers, relayed
 from gateway.proxy.plan import Plan
@@ -165,7 +165,7 @@ class Relay:
             self._release_timer.cancel()
         exchange = self._exchange
         if self._refuses_credentials:
-            self._answer_credentials_refused()
+            self.broken(failures.credentials_refused(self._plan.target.upstream.name))
             return
         cost = self._book_end()
         if cost is None:
@@ -208,19 +208,12 @@ class Relay:
         try:
             return booking.book(exchange, 499 if self.client_is_gone else self.status, None, self)
         except JournalError as exc:
-            message = f"The call could not be written to the journal: {exc}."
-            self._break(CallError(503, "journal_unavailable", message))
+            self._break(failures.not_written_down(None, exc))
             return None
 
     @property
     def _refuses_credentials(self) -> bool:
         return self.status == 401
-
-    def _answer_credentials_refused(self) -> None:
-        """A 401 of the provider is about the gateway's key for it, which the client can do nothing about."""
-        name = self._plan.target.upstream.name
-        message = f"{name} refused the gateway's own key with status 401. Check providers.{name}.api_key."
-        self.broken(CallError(502, "upstream_authentication", message, error_type="authentication"))
 
     def broken(self, error: CallError) -> None:
         """The answer breaks off, or is not one to pass on."""
@@ -229,7 +222,7 @@ class Relay:
         try:
             booking.book(self._exchange, self.status if self.started else error.status, error, self)
         except JournalError as exc:
-            error = CallError(503, "journal_unavailable", f"{error.message} Nor can it be written down: {exc}.")
+            error = failures.not_written_down(error, exc)
         self._break(error)
 
     def _break(self, error: CallError) -> None:
