@@ -36,6 +36,10 @@ def banner(loaded: Loaded, address: str, sign_in: str, first_key: str | None) ->
 def address_of(listener: socket.socket) -> str:
     """`host:port` to reach the listener by."""
     host, port = listener.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
-        host = "127.0.0.1"
+    return reachable(host, port)
+
+
+def reachable(host: str, port: int) -> str:
+    """`host:port` as a URL has it, of an address that was given to listen on; any address means this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from gateway.banner import reachable
 from gateway.cli.check import key_state
 from gateway.config import Loaded
 from gateway.core.providers import DEMO, KNOWN
@@ -119,10 +120,9 @@ def address(host: str, port: int) -> Finding:
 
 
 def _is_callgate(host: str, port: int) -> bool:
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104  # compared
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with direct.open(f"http://{reachable}:{port}/healthz", timeout=2) as answer:
+        with direct.open(f"http://{reachable(host, port)}/healthz", timeout=2) as answer:
             return bool(json.load(answer) == {"status": "ok"})
     except (OSError, ValueError):
         return False

@@ -192,18 +192,27 @@ class JournalWriter:
         needed = size + SEGMENT_HEADER_BYTES
         if self._spare is not None and self._spare.size < needed:
             self._prepare_spare(needed)
-        if self._spare is None:
-            return
-        try:
-            self._spare.commit(self.folder)
-        except OSError as exc:  # deleted from under us: the next check puts things right
-            self._trouble = _reason(exc)
-            self._spare.discard()
-            self._spare = None
-            return
+        if not self._commit_spare():
+            self._prepare_spare(needed)  # it was deleted by hand; with the whole folder gone, the next check mends it
+            if not self._commit_spare():
+                return
+        assert self._spare is not None
         full, self._segment, self._spare = self._segment, self._spare, None
         full.seal()
         self._prepare_spare()
+
+    def _commit_spare(self) -> bool:
+        """Whether the spare has its name now; without one, or where it cannot be had, there is none any more."""
+        if self._spare is None:
+            return False
+        try:
+            self._spare.commit(self.folder)
+        except OSError as exc:
+            self._trouble = _reason(exc)
+            self._spare.discard()
+            self._spare = None
+            return False
+        return True
 
     # ------------------------------------------------------------------------------------------ looking after it
 

@@ -16,6 +16,7 @@ from gateway.errors import CallError, JournalError
 from gateway.proxy.costing import Cost, cost_of, error_type_of, estimated_tokens
 from gateway.proxy.headers import UPSTREAM_IDS, Headers, without_credentials
 from gateway.proxy.plan import Plan
+from gateway.proxy.table import Target
 from gateway.proxy.tap import decoded
 from pricing import Usage
 
@@ -164,17 +165,7 @@ def _closed(
     ended_ns = relay.ended_ns or now_ns if relay is not None else now_ns
     attempts = []
     if exchange.dispatched and target is not None:
-        attempts.append(
-            Attempt(
-                target.upstream.name,
-                target.model,
-                relay.status if relay is not None else None,
-                error_type,
-                exchange.started_at + (exchange.attempt_ns - exchange.began_ns) // 1000,
-                (ended_ns - exchange.attempt_ns) // 1000,
-                cost.total,
-            )
-        )
+        attempts.append(_attempt(exchange, target, relay, error_type, ended_ns, cost))
     return CallClosed(
         exchange.request_id,
         exchange.started_at + (now_ns - exchange.began_ns) // 1000,
@@ -207,6 +198,20 @@ def _closed(
         exchange.head.logged,
         _logged_headers(relay),
         relay.timing if relay is not None else None,
+    )
+
+
+def _attempt(
+    exchange: Exchange, target: Target, relay: Relay | None, error_type: str | None, ended_ns: int, cost: Cost
+) -> Attempt:
+    return Attempt(
+        target.upstream.name,
+        target.model,
+        relay.status if relay is not None else None,
+        error_type,
+        exchange.started_at + (exchange.attempt_ns - exchange.began_ns) // 1000,
+        (ended_ns - exchange.attempt_ns) // 1000,
+        cost.total,
     )
 
 
