@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.core.span import Payload, Span, ToolCall
 from gateway.dashboard.prose import Tokens, json_tokens, lay_out, markdown, one_line, visible
-from gateway.dialects import Answer, dialect_named
+from gateway.dialects import Answer, Context, dialect_named
 
 SHOWN_CHARACTERS = 60_000
 """Of one part; beyond it the text is cut and says so. A 5 MB prompt must not be a 5 MB page."""
@@ -261,8 +261,12 @@ def _texts(value: Any) -> list[Part]:
 def _answer(span: Span, payload: Payload | None) -> Answer | None:
     if payload is None or payload.response_body is None:
         return Answer(text=payload.response_text) if payload and payload.response_text else None
-    streamed = b"event-stream" in (payload.response_content_type or "").encode()
-    return dialect_named(span.dialect or "").read(payload.response_body, streamed, span.status_code or 0)
+    dialect = dialect_named(span.dialect or "")
+    streamed = (payload.response_content_type or "").encode().startswith(dialect.stream_types)
+    path = (span.endpoint or "").partition(" ")[2].encode()
+    headers = {name.encode(): value.encode() for name, value in payload.response_headers}
+    context = Context(path, payload.request_body or b"", headers, span.model)
+    return dialect.read(payload.response_body, streamed, span.status_code or 0, context)
 
 
 def _answer_turn(span: Span, payload: Payload | None, answer: Answer) -> Turn:

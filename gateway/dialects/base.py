@@ -7,11 +7,38 @@ the contract suite checks it on every recording, cut anywhere.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from gateway.core.span import ToolCall
 from gateway.errors import CallError
 from pricing.usage import Usage
+
+
+class Context(msgspec.Struct, frozen=True, gc=False):
+    """What surrounds an answer, for dialects whose bill is not in its body alone: a price by the image or character
+    stands in the request, some token counts only in a header, the model only in the path."""
+
+    path: bytes = b""
+    """As the client called it, without the query and without `/p/{provider}`."""
+    request: bytes = b""
+    """The request's body, decoded, as far as it is at hand: empty where it streamed through."""
+    headers: Mapping[bytes, bytes] = {}
+    """Of the answer, names in lower case."""
+    model: str | None = None
+    """As it was sent upstream."""
+
+
+NOTHING = Context()
+
+
+class Billed(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A part of a call that is paid at another model's price than the answering one's."""
+
+    model: str
+    usage: Usage
+    service_tier: str | None = None
 
 
 class Answer(msgspec.Struct, kw_only=True):
@@ -23,6 +50,15 @@ class Answer(msgspec.Struct, kw_only=True):
     service_tier: str | None = None
     error: str | None = None
     """The provider's error message, also when it came inside a 200 stream."""
+    also: list[Billed] = []
+    """What is billed at other models' prices: an advisor's tokens, the lines of a batch. Not counted in `usage`."""
+    provider: str | None = None
+    """Who really answered, by a routing service's word."""
+    cost_nanousd: int | None = None
+    """What the provider says that it charges for this call, everything included."""
+    bill_id: str | None = None
+    """The id of what is being paid for, where more than one call can report it (a background response, a batch): only
+    the first report is booked. None for a call that pays for itself."""
     complete: bool = True
     """False for a stream that ended without its end mark or finish reason: it was cut."""
 
@@ -43,15 +79,34 @@ class Dialect:
 
     name = "opaque"
     kind = "llm"
+    family = ""
+    """What a provider must speak (`core.providers.DIALECTS`) to be called in this dialect as it stands; a provider of
+    another family is reached through translation. Empty: any, nothing is translated."""
     reads_body = False
     """Whether the request must be held to be read (model, tags, stream); otherwise it streams through."""
+    needs_model = False
+    """Whether a request without a model is refused."""
     asks_usage = False
     """Whether a stream reports usage only when asked by `stream_options`."""
+    stream_types: tuple[bytes, ...] = (b"text/event-stream",)
+    """How the content type of an answer begins that is a stream."""
 
-    def settle(self, data: bytes, streaming: bool) -> Answer:
+    def model_in(self, path: bytes) -> str | None:
+        """The model that a path names, percent-decoded; None where the body names it."""
+        return None
+
+    def with_model(self, path: bytes, model: str) -> bytes:
+        """The path with another model in it, percent-encoded. Only called where `model_in` found one."""
+        return path
+
+    def streams(self, path: bytes) -> bool | None:
+        """Whether a path asks for a stream; None where the body says it."""
+        return None
+
+    def settle(self, data: bytes, streaming: bool, context: Context = NOTHING) -> Answer:
         return Answer()
 
-    def read(self, data: bytes, streaming: bool, status: int) -> Answer:
+    def read(self, data: bytes, streaming: bool, status: int, context: Context = NOTHING) -> Answer:
         return Answer(error=error_message(data) if status >= 400 else None)
 
     def prompt(self, body: bytes) -> str | None:

@@ -13,7 +13,7 @@ import msgspec
 from gateway.core.span import ToolCall
 from gateway.core.sse import events
 from gateway.dialects import openai_stream
-from gateway.dialects.base import NULL, UNREADABLE, Answer, Dialect, error_message
+from gateway.dialects.base import NOTHING, NULL, UNREADABLE, Answer, Context, Dialect, error_message
 from gateway.dialects.openai_usage import openai_usage
 from pricing.usage import Usage
 
@@ -75,10 +75,12 @@ _decode_full = msgspec.json.Decoder(_Full).decode
 class OpenAIChat(Dialect):
     name = "openai.chat"
     kind = "llm"
+    family = "openai"
     reads_body = True
+    needs_model = True
     asks_usage = True
 
-    def settle(self, data: bytes, streaming: bool) -> Answer:
+    def settle(self, data: bytes, streaming: bool, context: Context = NOTHING) -> Answer:
         return self._settle_stream(data) if streaming else self._settle_whole(data)
 
     def _settle_whole(self, data: bytes) -> Answer:
@@ -103,7 +105,7 @@ class OpenAIChat(Dialect):
                 break
         return answer
 
-    def read(self, data: bytes, streaming: bool, status: int) -> Answer:
+    def read(self, data: bytes, streaming: bool, status: int, context: Context = NOTHING) -> Answer:
         if status >= 400:
             return Answer(error=error_message(data))
         if not streaming:

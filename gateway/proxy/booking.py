@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.core import body as request_body
 from gateway.core.span import Attempt, CallClosed, CallOpened
-from gateway.dialects import Answer
+from gateway.dialects import Answer, Context
 from gateway.errors import CallError, JournalError
 from gateway.proxy.costing import Cost, cost_of, error_type_of, estimated_tokens
 from gateway.proxy.headers import UPSTREAM_IDS, Headers, without_credentials
@@ -85,10 +85,12 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
     answer, source, cost = Answer(), "none", Cost()
     if relay is not None:
         body = decoded(relay.tap.joined(), relay.encoding)
+        dialect = exchange.head.dialect
+        context = Context(exchange.head.path, exchange.raw, relay.lookup, exchange.plan.target.model)
         if relay.status < 400:
-            answer = exchange.head.dialect.settle(body, relay.streaming)
+            answer = dialect.settle(body, relay.streaming, context)
         else:
-            answer = exchange.head.dialect.read(body, relay.streaming, relay.status)
+            answer = dialect.read(body, relay.streaming, relay.status, context)
         if answer.usage is not None:
             source = "reported"
         elif relay.streaming and (error is not None or relay.client_is_gone or not answer.complete):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote_to_bytes
 
-from gateway.dialects import OPAQUE, dialect_for
+from gateway.dialects import dialect_for
 from gateway.proxy.headers import Headers, accept_encoding, forwarded, without_credentials
 
 MOST_REMEMBERED = 4096
@@ -55,7 +55,7 @@ class Head:
         """As it is forwarded and logged: a key in it is the gateway's, not the provider's."""
         self.provider, self.path = provider_in(path)
         """The provider that a path under /p/ names, and the path that is meant there."""
-        self.dialect = dialect_for(method, path) if self.provider is None else OPAQUE
+        self.dialect = dialect_for(method, self.path)
         content_type = lookup.get(b"content-type", b"")
         self.content_type = content_type.decode("latin-1") or None
         is_json = method == b"POST" and content_type.lower().startswith(b"application/json")

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.core.ids import uuid7_time_us
 from gateway.core.span import CallClosed, CallOpened, Payload, Span, ToolCall
-from gateway.dialects import Answer, dialect_named
+from gateway.dialects import Answer, Context, dialect_named
 from gateway.recorder.bodies import binary_note, cut, decoded, is_text
 from gateway.recorder.redaction import Redactor
 from gateway.settings import Log
@@ -53,7 +53,9 @@ class Scribe:
             counts,
         )
         dialect = dialect_named(opened.dialect)
-        answer = dialect.read(said.text or b"", opened.stream, closed.status_code)
+        answer = dialect.read(
+            said.text or b"", opened.stream, closed.status_code, _context(opened, closed, asked.text or b"")
+        )
         span = self._span(opened)
         self._add_end(span, opened, closed, answer)
         response_text = self._once_more(answer.text)
@@ -221,3 +223,8 @@ def _opened_from(closed: CallClosed) -> CallOpened:
         environment=None,
         tags={},
     )
+
+
+def _context(opened: CallOpened, closed: CallClosed, request: bytes) -> Context:
+    path = opened.endpoint.partition(" ")[2].encode()
+    return Context(path, request, dict(closed.response_headers), opened.model)

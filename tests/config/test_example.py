@@ -128,7 +128,7 @@ def test_the_schema_takes_references(text):
 
 @pytest.mark.parametrize("path", ALL)
 def test_every_setting_says_what_it_is_in_editors(path):
-    assert _described(path), f"gateway/settings.py: {path} has no description"
+    assert _described(path), f"gateway/settings: {path} has no description"
 
 
 def _described(path: str) -> bool:
