@@ -4,7 +4,8 @@ CallgateError
 ├── ConfigError          a setting is wrong; names file, path, value and the way out
 ├── JournalError         a frame could not be written (disk full, permissions)
 ├── StoreError           the store is unreachable or refuses
-├── ControlError         a change to keys that cannot be made; says why and the way out
+├── ControlError         a change to keys, tenants, users, … that cannot be made; says why and the way out
+│   └── Conflict         somebody else changed it meanwhile
 └── CallError            a call ends with an error of the gateway's own, in the dialect that was called
 """
 
@@ -33,7 +34,11 @@ class StoreError(CallgateError):
 
 
 class ControlError(CallgateError):
-    """A change to what is controlled at run time (keys) that cannot be made. The message is for who asked for it."""
+    """A change to what is controlled at run time that cannot be made. The message is for who asked for it."""
+
+
+class Conflict(ControlError):  # noqa: N818 - reads better where it is caught
+    """What was to be changed is not as it was when it was read."""
 
 
 class CallError(CallgateError):

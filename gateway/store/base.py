@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.core.key import Key
 from gateway.core.span import Payload, Span
+from gateway.store.documents import AuditEntry, Documents
 
 # ------------------------------------------------------------------------------------------------ writing
 
@@ -333,7 +334,7 @@ class Repricing(msgspec.Struct):
     price_id: str | None
 
 
-class Store(SpanReader, SpanWriter, Protocol):
+class Store(SpanReader, SpanWriter, Documents, Protocol):
     async def connect(self) -> None:
         """Opens it, and creates or migrates the schema. Raises StoreError with the way out."""
         ...
@@ -349,7 +350,9 @@ class Store(SpanReader, SpanWriter, Protocol):
         """Every key by its keyed hash (hex), revoked ones included."""
         ...
 
-    async def put_key(self, key_hash: str, key: Key) -> None: ...
+    async def put_key(self, key_hash: str, key: Key, *, audit: AuditEntry | None = None) -> None:
+        """Writes it and the audit entry in one transaction."""
+        ...
 
     async def keys_version(self) -> int:
         """Changes whenever a key was written, by any process. Cheap: polled every second."""

@@ -5,11 +5,33 @@ CREATE TABLE alembic_version (
     CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
+CREATE TABLE audit (
+    number INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    actor VARCHAR NOT NULL,
+    action VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    body_before BLOB,
+    body_after BLOB,
+    PRIMARY KEY (number)
+);
+
 CREATE TABLE carried_opens (
     request_id VARCHAR NOT NULL,
     journal VARCHAR NOT NULL,
     frame BLOB NOT NULL,
     PRIMARY KEY (request_id)
+);
+
+CREATE TABLE documents (
+    kind VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    body BLOB,
+    version INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (kind, id)
 );
 
 CREATE TABLE facts (
@@ -220,6 +242,12 @@ CREATE TABLE spans (
     PRIMARY KEY (id)
 );
 
+CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+
+CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+
+CREATE INDEX ix_audit_kind ON audit (kind, id);
+
 CREATE INDEX ix_carried_opens_journal ON carried_opens (journal);
 
 CREATE INDEX ix_keys_key_id ON keys (key_id);
@@ -248,4 +276,4 @@ CREATE INDEX ix_spans_trace ON spans (trace_id, started_at) WHERE trace_id IS NO
 
 CREATE INDEX ix_spans_user ON spans (user, started_at) WHERE user IS NOT NULL;
 
-INSERT INTO alembic_version VALUES ('0001');
+INSERT INTO alembic_version VALUES ('0002');

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, Text, text
+from sqlalchemy import DDL, CheckConstraint, Index, LargeBinary, Text, event, text
 from sqlmodel import Field, SQLModel
 
 NAMING = {"ix": "ix_%(table_name)s_%(column_0_name)s"}
@@ -241,8 +241,45 @@ class KeyRow(SQLModel, table=True):
 
 
 class FactRow(SQLModel, table=True):
-    """Single numbers: `keys_version`, and `rows_from_us`: spans before it may have been deleted, rollups not."""
+    """Single numbers: `keys_version`, `documents_version`, and `rows_from_us`: spans before it may have been deleted,
+    rollups not."""
 
     __tablename__ = "facts"
     name: str = Field(primary_key=True)
     value: int
+
+
+class DocumentRow(SQLModel, table=True):
+    """See `gateway.store.documents`. Without a body it was deleted: the row keeps its version from starting again."""
+
+    __tablename__ = "documents"
+    kind: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    body: bytes | None = Field(sa_type=LargeBinary)
+    version: int
+    created_at: int
+    updated_at: int
+
+
+class AuditRow(SQLModel, table=True):
+    """Who changed what. Nothing can change or delete a row: `AUDIT_IS_APPEND_ONLY`."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_kind", "kind", "id"),)
+    number: int = Field(primary_key=True)
+    at: int
+    actor: str
+    action: str
+    kind: str
+    id: str
+    body_before: bytes | None = Field(sa_type=LargeBinary)
+    body_after: bytes | None = Field(sa_type=LargeBinary)
+
+
+AUDIT_IS_APPEND_ONLY = [
+    f"CREATE TRIGGER audit_no_{change.lower()} BEFORE {change} ON audit "
+    "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+    for change in ("UPDATE", "DELETE")
+]
+for _trigger in AUDIT_IS_APPEND_ONLY:
+    event.listen(SQLModel.metadata.tables["audit"], "after_create", DDL(_trigger))  # type: ignore[no-untyped-call]  # theirs

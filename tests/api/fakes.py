@@ -41,7 +41,9 @@ from gateway.store.base import (
     Tail,
     Totals,
 )
+from gateway.store.documents import AuditEntry
 from pricing.usage import Usage
+from tests.store.memory_documents import MemoryControl
 
 SECRET = b"s" * 32
 SECOND = 1_000_000
@@ -142,14 +144,13 @@ def _call(number: int, at: int, dice: random.Random) -> Span:
     )
 
 
-class FakeStore:
+class FakeStore(MemoryControl):
     """`broken` is the error every question is answered with; `asked` counts questions by name."""
 
     def __init__(self, spans: Iterable[Span] = (), payloads: Mapping[str, Payload] | None = None) -> None:
         self.rows = list(spans)
+        super().__init__()
         self.payloads = dict(payloads or {})
-        self.stored_keys: dict[str, Key] = {}
-        self.version = 0
         self.broken: str | None = None
         self.asked: Counter[str] = Counter()
 
@@ -235,16 +236,15 @@ class FakeStore:
 
     async def keys(self) -> Mapping[str, Key]:
         self._ask("keys")
-        return dict(self.stored_keys)
+        return await super().keys()
 
-    async def put_key(self, key_hash: str, key: Key) -> None:
+    async def put_key(self, key_hash: str, key: Key, *, audit: AuditEntry | None = None) -> None:
         self._ask("put_key")
-        self.stored_keys[key_hash] = key
-        self.version += 1
+        await super().put_key(key_hash, key, audit=audit)
 
     async def keys_version(self) -> int:
         self._ask("keys_version")
-        return self.version
+        return await super().keys_version()
 
 
 # ------------------------------------------------------------------------------------------------ naive totals

@@ -39,15 +39,17 @@ from gateway.store.base import (
     Totals,
 )
 from pricing.usage import Usage
+from tests.store.memory_documents import MemoryControl
 
 SECOND = 1_000_000
 ADMIN = Principal(None, "operator", "admin", via="session")
 
 
-class FakeStore:
+class FakeStore(MemoryControl):
     """A SpanReader over a list. `broken` is the error every question is answered with."""
 
     def __init__(self, spans: Iterable[Span] = (), payloads: dict[str, Payload] | None = None) -> None:
+        super().__init__()
         self.rows = sorted(spans, key=lambda span: span.request_id, reverse=True)
         self.payloads = payloads or {}
         self.broken: str | None = None

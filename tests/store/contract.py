@@ -1,5 +1,5 @@
-"""What every store must do. A store's own test module imports all of this and gives the session's fixture `store_at`: a
-function from an empty folder to a store, the same store for the same folder."""
+"""What every store must do; `documents_contract` is the other half. A store's own test module imports all of both and
+gives the session's fixture `store_at`: a function from an empty folder to a store, the same for the same folder."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import pytest
 from gateway.store import open_store
 from gateway.store.base import Store
 from tests.store.contract import *  # noqa: F403  # the tests are those of the contract
+from tests.store.documents_contract import *  # noqa: F403
 
 
 @pytest.fixture(scope="session")

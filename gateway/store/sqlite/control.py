@@ -10,7 +10,9 @@ import msgspec
 from gateway.core.key import Key
 from gateway.errors import StoreError
 from gateway.store.base import CarriedOpen, JournalPosition, StoreHealth
+from gateway.store.documents import AuditEntry
 from gateway.store.sqlite.connection import Database
+from gateway.store.sqlite.documents import write_audit
 
 KEYS = "SELECT key_hash, key FROM keys"
 PUT_KEY = """
@@ -38,10 +40,12 @@ class Control:
         async with self._database.reading() as reader:
             return {key_hash: _key.decode(key) for key_hash, key in await reader.all(KEYS)}
 
-    async def put_key(self, key_hash: str, key: Key) -> None:
+    async def put_key(self, key_hash: str, key: Key, *, audit: AuditEntry | None = None) -> None:
         async with self._database.writing() as db:
             await db.execute(PUT_KEY, (key_hash, key.key_id, msgspec.json.encode(key).decode()))
             await db.execute(BUMP)
+            if audit is not None:
+                await write_audit(db, audit)
 
     async def keys_version(self) -> int:
         async with self._database.reading() as reader:

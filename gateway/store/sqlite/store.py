@@ -26,8 +26,10 @@ from gateway.store.base import (
     Tail,
     Written,
 )
+from gateway.store.documents import AuditEntry, Document
 from gateway.store.sqlite.connection import Database
 from gateway.store.sqlite.control import Control
+from gateway.store.sqlite.documents import DocumentTables
 from gateway.store.sqlite.expire import Expiry
 from gateway.store.sqlite.lists import Lists
 from gateway.store.sqlite.menus import Menus
@@ -47,6 +49,7 @@ class SqliteStore:
         self._totals = TotalsReader(self._database)
         self._menus = Menus(self._database)
         self._control = Control(self._database)
+        self._documents = DocumentTables(self._database)
         self._expiry = Expiry(self._database)
         self._repricer = Repricer(self._database)
 
@@ -125,11 +128,44 @@ class SqliteStore:
     async def keys(self) -> Mapping[str, Key]:
         return await self._control.keys()
 
-    async def put_key(self, key_hash: str, key: Key) -> None:
-        await self._control.put_key(key_hash, key)
+    async def put_key(self, key_hash: str, key: Key, *, audit: AuditEntry | None = None) -> None:
+        await self._control.put_key(key_hash, key, audit=audit)
 
     async def keys_version(self) -> int:
         return await self._control.keys_version()
+
+    async def documents(
+        self, kind: str, *, prefix: str = "", after: str | None = None, limit: int = 1000, newest: bool = False
+    ) -> list[Document]:
+        return await self._documents.documents(kind, prefix=prefix, after=after, limit=limit, newest=newest)
+
+    async def document(self, kind: str, doc_id: str) -> Document | None:
+        return await self._documents.document(kind, doc_id)
+
+    async def put_document(
+        self, kind: str, doc_id: str, body: bytes, *, expected: int | None = None, audit: AuditEntry | None = None
+    ) -> Document:
+        return await self._documents.put_document(kind, doc_id, body, expected=expected, audit=audit)
+
+    async def delete_document(self, kind: str, doc_id: str, *, audit: AuditEntry | None = None) -> bool:
+        return await self._documents.delete_document(kind, doc_id, audit=audit)
+
+    async def documents_version(self) -> int:
+        return await self._documents.documents_version()
+
+    async def record(self, entry: AuditEntry) -> None:
+        await self._documents.record(entry)
+
+    async def audit(
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 100,
+        kind: str | None = None,
+        doc_id: str | None = None,
+        actor: str | None = None,
+    ) -> list[AuditEntry]:
+        return await self._documents.audit(before=before, limit=limit, kind=kind, doc_id=doc_id, actor=actor)
 
     async def health(self) -> StoreHealth:
         return await self._control.health()
