@@ -4,39 +4,17 @@
 setting is undocumented are made from it. Units are in the names.
 """
 
+# ruff: noqa: RUF012 (msgspec copies an empty default for each instance, which ruff does not see through `Section`)
+
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Positive = Annotated[float, Meta(gt=0)]
-Count = Annotated[int, Meta(ge=1)]
-NotNegative = Annotated[float, Meta(ge=0)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-
-
-SECRET_FIELDS = frozenset({"api_key", "key", "headers"})
-"""Settings whose values are never shown: not in a `repr`, not in a message."""
-
-_URL_PASSWORD = re.compile(r"(://[^/@:]*):[^/@]*@")
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Unknown settings are refused: a typing error must not be silently ignored. Shows no secret."""
-
-    def __repr__(self) -> str:
-        shown = (f"{name}={_masked(name, getattr(self, name))}" for name in self.__struct_fields__)
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-
-def _masked(name: str, value: Any) -> str:
-    if value and name in SECRET_FIELDS:
-        return "***"
-    return _URL_PASSWORD.sub(r"\1:***@", repr(value))
+from gateway.settings.section import SECRET_FIELDS as SECRET_FIELDS
+from gateway.settings.section import Count, NotNegative, Port, Positive, Section, Share
 
 
 class Server(Section, frozen=True):
