@@ -32,6 +32,8 @@ from gateway.proxy import failures
 from gateway.proxy.connect import Connector
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.gateway import Counters, Gateway
+from gateway.proxy.inflight import InFlightCalls
+from gateway.proxy.inside import InsideCaller
 from gateway.proxy.protocol import ConnectionSweep, GatewayProtocol
 from gateway.proxy.table import Pools, Table
 from gateway.recorder.health import read_health
@@ -97,6 +99,8 @@ class Worker:
             started_at=time.time_ns() // 1000,
             version=__version__,
             worker=self.number,
+            in_flight=InFlightCalls(gateway),
+            inside=InsideCaller(gateway),
         )
         watcher = Watcher(loaded, functools.partial(self._reload, gateway, state))
         following = asyncio.create_task(keyring.follow())

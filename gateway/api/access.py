@@ -51,7 +51,11 @@ RULES = (
     Rule("/api/requests", EVERYONE),
     Rule("/api/requests/export", EVERYONE, methods=("GET",)),
     Rule("/api/requests/stream", EVERYONE, methods=("GET",)),
+    Rule("/api/requests/inflight", EVERYONE),
     Rule("/api/requests/{request_id}", EVERYONE),
+    Rule("/api/requests/{request_id}/replay", ADMINS, methods=("POST",)),  # it costs money
+    Rule("/api/requests/{request_id}/stop", ("app", "admin"), methods=("POST",)),
+    Rule("/api/traces/{trace_id}", EVERYONE),
     Rule("/api/stats", EVERYONE),
     Rule("/api/costs", EVERYONE),
     Rule("/api/tags", EVERYONE),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from gateway.api import health, live, menus, metrics, requests, totals
+from gateway.api import health, inflight, live, menus, metrics, replay, requests, totals, traces
 
 
 def routes() -> list[BaseRoute]:
@@ -15,7 +15,11 @@ def routes() -> list[BaseRoute]:
         Route("/api/requests", requests.list_requests),
         Route("/api/requests/export", requests.export_requests),
         Route("/api/requests/stream", live.stream),
+        Route("/api/requests/inflight", inflight.in_flight),
         Route("/api/requests/{request_id}", requests.one_request),
+        Route("/api/requests/{request_id}/replay", replay.replay, methods=["POST"]),
+        Route("/api/requests/{request_id}/stop", inflight.stop, methods=["POST"]),
+        Route("/api/traces/{trace_id}", traces.one_trace),
         Route("/api/stats", totals.stats),
         Route("/api/costs", totals.costs),
         Route("/api/tags", menus.tag_keys),

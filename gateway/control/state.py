@@ -13,6 +13,8 @@ from gateway.store.base import Store
 if TYPE_CHECKING:
     from gateway.control.keys import Keyring
     from gateway.control.sessions import Sessions
+    from gateway.proxy.inflight import InFlightCalls
+    from gateway.proxy.inside import InsideCaller
     from pricing.catalog import Catalog
 
 
@@ -20,6 +22,8 @@ class ProxyCounters(Protocol):
     """What the data plane counts since its start, in one worker."""
 
     calls: int
+    attempts_repeated: int
+    """Attempts that followed a failed one of the same call."""
     in_flight: int
     rejected: int
     """Answered by the gateway itself before anything was dispatched."""
@@ -52,3 +56,7 @@ class AppState:
     """µs UTC."""
     version: str
     worker: int = 0
+    in_flight: InFlightCalls | None = None
+    """The calls this worker carries; None in a process that carries none."""
+    inside: InsideCaller | None = None
+    """Makes calls from within, for a replay; None where there is no data plane."""

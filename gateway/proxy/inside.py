@@ -1,0 +1,117 @@
+"""A call that the gateway makes by itself: the same exchange as a client's, behind a door that collects the answer.
+
+It is admitted, planned, metered and logged like any other; what is left out is the socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import msgspec
+
+from gateway.proxy.exchange import Exchange
+from gateway.proxy.gateway import Gateway
+from gateway.proxy.head import Head
+from gateway.proxy.headers import Headers
+
+
+class InsideAnswer(msgspec.Struct, kw_only=True):
+    request_id: str
+    started_at: int
+    """µs UTC."""
+    status: int
+    headers: Headers
+    body: bytes
+    is_whole: bool
+    """False where the answer broke off after it had begun."""
+    latency_us: int
+    ttft_us: int | None
+    """Until the first piece of an answer that came in pieces."""
+    cost_nanousd: int | None
+    price_id: str | None
+    provider: str | None
+    model: str | None
+    """As it was sent upstream."""
+
+
+class InsideCaller:
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def call(self, method: bytes, url: bytes, headers: Headers, body: bytes) -> InsideAnswer:
+        """Waits for the whole answer. `headers` hold a gateway key. Cancelled, it ends the call as a client would
+        that goes away."""
+        door = _Collecting()
+        exchange = Exchange(self._gateway, door, Head(method, url, headers), len(body))
+        exchange.begin()
+        exchange.body(body)
+        exchange.body_end()
+        try:
+            await door.ended.wait()
+        finally:
+            exchange.client_gone()
+        plan, cost = exchange.plan, exchange.booked
+        return InsideAnswer(
+            request_id=exchange.request_id,
+            started_at=exchange.started_at,
+            status=door.status,
+            headers=door.headers,
+            body=b"".join(door.pieces),
+            is_whole=door.is_whole,
+            latency_us=(door.ended_ns - exchange.began_ns) // 1000,
+            ttft_us=None if door.first_ns is None else (door.first_ns - exchange.began_ns) // 1000,
+            cost_nanousd=None if cost is None else cost.total,
+            price_id=None if cost is None else cost.price_id,
+            provider=None if plan is None else plan.target.upstream.name,
+            model=None if plan is None else plan.target.model,
+        )
+
+
+class _Collecting:
+    """A door onto a list."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: Headers = []
+        self.pieces: list[bytes] = []
+        self.is_whole = False
+        self.first_ns: int | None = None
+        self.ended_ns = 0
+        self.ended = asyncio.Event()
+
+    def reply(self, status: int, head: bytes, body: bytes) -> None:
+        self._begin(status, head)
+        self.finish(body)
+
+    def start(self, status: int, head: bytes, length: int | None) -> None:
+        self._begin(status, head)
+
+    def relay(self, data: bytes) -> None:
+        if self.first_ns is None and data:
+            self.first_ns = time.perf_counter_ns()
+        self.pieces.append(data)
+
+    def finish(self, data: bytes) -> None:
+        self.pieces.append(data)
+        self.is_whole = True
+        self._end()
+
+    def abort(self) -> None:
+        self._end()
+
+    def pause_body(self) -> None: ...
+
+    def resume_body(self) -> None: ...
+
+    def _begin(self, status: int, head: bytes) -> None:
+        self.status = status
+        for line in head.split(b"\r\n"):
+            name, _, value = line.partition(b": ")
+            if name:
+                self.headers.append((name.lower(), value))
+
+    def _end(self) -> None:
+        if not self.ended_ns:
+            self.ended_ns = time.perf_counter_ns()
+        self.ended.set()
