@@ -18,7 +18,7 @@ class Document(msgspec.Struct, frozen=True):
     body: bytes
     """JSON"""
     version: int
-    """1 when it was made, one more with every change; made again after it was deleted it goes on, not from 1."""
+    """Grows with every change and is never used twice, not even by a document made again under the same id."""
     created_at: int
     updated_at: int
 

@@ -27,7 +27,7 @@ CREATE TABLE carried_opens (
 CREATE TABLE documents (
     kind VARCHAR NOT NULL,
     id VARCHAR NOT NULL,
-    body BLOB,
+    body BLOB NOT NULL,
     version INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,

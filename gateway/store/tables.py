@@ -250,12 +250,12 @@ class FactRow(SQLModel, table=True):
 
 
 class DocumentRow(SQLModel, table=True):
-    """See `gateway.store.documents`. Without a body it was deleted: the row keeps its version from starting again."""
+    """See `gateway.store.documents`."""
 
     __tablename__ = "documents"
     kind: str = Field(primary_key=True)
     id: str = Field(primary_key=True)
-    body: bytes | None = Field(sa_type=LargeBinary)
+    body: bytes = Field(sa_type=LargeBinary)
     version: int
     created_at: int
     updated_at: int

@@ -27,12 +27,13 @@ def test_a_document_comes_back_as_it_was_written(make_store: MakeStore) -> None:
     async def work(store: Documents) -> None:
         assert await store.document("tenant", "acme") is None
         written = await store.put_document("tenant", "acme", '{"name":"Äcme"}'.encode())
-        assert (written.kind, written.id, written.version) == ("tenant", "acme", 1)
+        assert (written.kind, written.id, written.body) == ("tenant", "acme", '{"name":"Äcme"}'.encode())
         assert written.created_at == written.updated_at > 0
         assert await store.document("tenant", "acme") == written
         assert await store.document("user", "acme") is None
         changed = await store.put_document("tenant", "acme", b"{}")
-        assert (changed.version, changed.body, changed.created_at) == (2, b"{}", written.created_at)
+        assert (changed.body, changed.created_at) == (b"{}", written.created_at)
+        assert changed.version > written.version > 0
         assert changed.updated_at >= written.updated_at
 
     using(make_store, work)
@@ -59,32 +60,33 @@ def test_lists_are_by_id_and_go_on_after_the_last(make_store: MakeStore) -> None
 def test_of_two_changes_from_one_version_the_second_is_refused(make_store: MakeStore) -> None:
     async def work(store: Documents) -> None:
         made = await store.put_document("user", "ann", b"1", expected=0, audit=entry(1))
-        with pytest.raises(Conflict, match="1"):
+        with pytest.raises(Conflict):
             await store.put_document("user", "ann", b"2", expected=0, audit=entry(2))
         await store.put_document("user", "ann", b"3", expected=made.version)
-        with pytest.raises(Conflict, match=r"1.*2"):
+        with pytest.raises(Conflict):
             await store.put_document("user", "ann", b"4", expected=made.version)
         kept = await store.document("user", "ann")
         assert kept is not None
         assert kept.body == b"3"
-        with pytest.raises(Conflict, match="1"):
+        with pytest.raises(Conflict):
             await store.put_document("user", "bob", b"5", expected=1)
         assert [each.at for each in await store.audit()] == [1], "what was refused is not audited"
 
     using(make_store, work)
 
 
-def test_what_is_made_again_goes_on_counting(make_store: MakeStore) -> None:
+def test_a_version_is_never_used_twice(make_store: MakeStore) -> None:
     async def work(store: Documents) -> None:
-        await store.put_document("user", "ann", b"1")
+        first = await store.put_document("user", "ann", b"1")
         assert await store.delete_document("user", "ann", audit=entry(1, action="deleted"))
         assert not await store.delete_document("user", "ann", audit=entry(2, action="deleted"))
         assert await store.document("user", "ann") is None
         assert await store.documents("user") == []
         again = await store.put_document("user", "ann", b"2", expected=0)
-        assert again.version == 2
+        assert again.version > first.version
+        assert again.created_at >= first.created_at
         with pytest.raises(Conflict):  # somebody still holds the one that was deleted
-            await store.put_document("user", "ann", b"3", expected=1)
+            await store.put_document("user", "ann", b"3", expected=first.version)
         assert [each.at for each in await store.audit()] == [1]
 
     using(make_store, work)
@@ -110,7 +112,7 @@ def test_every_change_is_seen_in_the_version(make_store: MakeStore) -> None:
 def test_of_many_writers_at_once_each_version_is_of_one(make_store: MakeStore) -> None:
     async def work(store: Documents) -> None:
         written = await asyncio.gather(*(store.put_document("a", "1", b"%d" % n) for n in range(20)))
-        assert sorted(document.version for document in written) == list(range(1, 21))
+        assert len({document.version for document in written}) == 20
         made = await asyncio.gather(
             *(store.put_document("a", "2", b"%d" % n, expected=0) for n in range(5)), return_exceptions=True
         )

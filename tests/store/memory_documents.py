@@ -15,7 +15,6 @@ from gateway.store.documents import AuditEntry, Document
 class MemoryDocuments:
     def __init__(self) -> None:
         self.documents_by_id: dict[tuple[str, str], Document] = {}
-        self.versions: dict[tuple[str, str], int] = {}
         self.changes = 0
         self.entries: list[AuditEntry] = []
 
@@ -41,10 +40,9 @@ class MemoryDocuments:
         if expected not in (None, version):
             raise Conflict(f"{kind} {doc_id}: version {expected} expected, found {version}")
         at = time.time_ns() // 1000
-        version = self.versions[kind, doc_id] = self.versions.get((kind, doc_id), 0) + 1
-        document = Document(kind, doc_id, body, version, old.created_at if old else at, at)
-        self.documents_by_id[kind, doc_id] = document
         self._changed(audit)
+        document = Document(kind, doc_id, body, self.changes, old.created_at if old else at, at)
+        self.documents_by_id[kind, doc_id] = document
         return document
 
     async def delete_document(self, kind: str, doc_id: str, *, audit: AuditEntry | None = None) -> bool:

@@ -1,4 +1,4 @@
-"""Documents and the audit log. A document that was deleted leaves its row without a body: its version must go on."""
+"""Documents and the audit log. One counter gives every change of any document its version, so none comes twice."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from gateway.store.documents import AuditEntry, Document
 from gateway.store.sqlite.connection import Database
 
 COLUMNS = "kind, id, body, version, created_at, updated_at"
-ONE = f"SELECT {COLUMNS} FROM documents WHERE kind = ? AND id = ? AND body IS NOT NULL"  # noqa: S608  # our own columns
+ONE = f"SELECT {COLUMNS} FROM documents WHERE kind = ? AND id = ?"  # noqa: S608  # our own columns
 FORWARD = f"""
 SELECT {COLUMNS} FROM documents
-WHERE kind = ? AND id >= ? AND id < ? AND id > ? AND body IS NOT NULL ORDER BY id LIMIT ?
+WHERE kind = ? AND id >= ? AND id < ? AND id > ? ORDER BY id LIMIT ?
 """  # noqa: S608  # our own columns
 BACKWARD = f"""
 SELECT {COLUMNS} FROM documents
-WHERE kind = ? AND id >= ? AND id < ? AND id < ? AND body IS NOT NULL ORDER BY id DESC LIMIT ?
+WHERE kind = ? AND id >= ? AND id < ? AND id < ? ORDER BY id DESC LIMIT ?
 """  # noqa: S608  # our own columns
-STATE = "SELECT version, created_at, body IS NOT NULL FROM documents WHERE kind = ? AND id = ?"
+STATE = "SELECT version, created_at FROM documents WHERE kind = ? AND id = ?"
 PUT = """
 INSERT INTO documents (kind, id, body, version, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (kind, id) DO UPDATE
-SET body = excluded.body, version = excluded.version, created_at = excluded.created_at, updated_at = excluded.updated_at
+SET body = excluded.body, version = excluded.version, updated_at = excluded.updated_at
 """
-DELETE = "UPDATE documents SET body = NULL, updated_at = ? WHERE kind = ? AND id = ? AND body IS NOT NULL"
+DELETE = "DELETE FROM documents WHERE kind = ? AND id = ?"
 BUMP = """
 INSERT INTO facts (name, value) VALUES ('documents_version', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1
+RETURNING value
 """
 VERSION = "SELECT value FROM facts WHERE name = 'documents_version'"
 RECORD = """
@@ -67,22 +68,21 @@ class DocumentTables:
         at = time.time_ns() // 1000
         async with self._database.writing() as db:
             rows = list(await db.execute_fetchall(STATE, (kind, doc_id)))
-            version, created_at, there = rows[0] if rows else (0, at, False)
-            if expected is not None and expected != (version if there else 0):
+            version, created_at = rows[0] if rows else (0, at)
+            if expected not in (None, version):
                 was = f"version {expected}" if expected else "not there"
-                now = f"version {version}" if there else "not there"
+                now = f"version {version}" if version else "not there"
                 raise Conflict(
                     f"Somebody else changed the {kind} {doc_id!r}: it was {was} and is {now} now. "
                     "Look at it again and repeat the change."
                 )
-            document = Document(kind, doc_id, body, version + 1, created_at if there else at, at)
-            await db.execute(PUT, (kind, doc_id, body, document.version, document.created_at, at))
-            await self._changed(db, audit)
+            document = Document(kind, doc_id, body, await self._changed(db, audit), created_at, at)
+            await db.execute(PUT, (kind, doc_id, body, document.version, created_at, at))
         return document
 
     async def delete_document(self, kind: str, doc_id: str, *, audit: AuditEntry | None = None) -> bool:
         async with self._database.writing() as db:
-            deleted = (await db.execute(DELETE, (time.time_ns() // 1000, kind, doc_id))).rowcount > 0
+            deleted = (await db.execute(DELETE, (kind, doc_id))).rowcount > 0
             if deleted:
                 await self._changed(db, audit)
         return deleted
@@ -109,10 +109,12 @@ class DocumentTables:
         async with self._database.reading() as reader:
             return [AuditEntry(*row) for row in await reader.all(AUDIT, (start, kind, doc_id, actor, limit))]
 
-    async def _changed(self, db: aiosqlite.Connection, audit: AuditEntry | None) -> None:
-        await db.execute(BUMP)
+    async def _changed(self, db: aiosqlite.Connection, audit: AuditEntry | None) -> int:
+        """The version that this change makes."""
+        [(version,)] = await db.execute_fetchall(BUMP)
         if audit is not None:
             await write_audit(db, audit)
+        return int(version)
 
 
 async def write_audit(db: aiosqlite.Connection, entry: AuditEntry) -> None:
