@@ -86,6 +86,8 @@ class SpanFilter(msgspec.Struct, kw_only=True, frozen=True):
     session: tuple[str, ...] = ()
     trace: tuple[str, ...] = ()
     prompt: tuple[str, ...] = ()
+    prompt_version: tuple[str, ...] = ()
+    """`NAME@3`."""
     key: tuple[str, ...] = ()
     """key_ids."""
     min_latency_us: int | None = None
@@ -98,6 +100,9 @@ class SpanFilter(msgspec.Struct, kw_only=True, frozen=True):
     """Free text in the previews, ids and error messages; case-insensitive, any script."""
     tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """(key, alternatives) pairs, all of which must hold."""
+    exclude: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(name, values) pairs: only calls that match none of the values; what has no value matches none. A name is one of
+    EXCLUDABLE or `tag:KEY`."""
 
 
 class Page(msgspec.Struct):
@@ -219,6 +224,24 @@ class StoreHealth(msgspec.Struct):
     spans: int | None = None
 
 
+EXCLUDABLE = (
+    "model",
+    "provider",
+    "tenant",
+    "environment",
+    "config",
+    "variant",
+    "status",
+    "kind",
+    "user",
+    "session",
+    "trace",
+    "prompt",
+    "prompt_version",
+    "key",
+)
+"""Fields of SpanFilter that `exclude` may name."""
+
 GROUPS = (
     "day",
     "hour",
@@ -229,6 +252,7 @@ GROUPS = (
     "config",
     "variant",
     "prompt",
+    "prompt_version",
     "key",
     "user",
 )

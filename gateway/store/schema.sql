@@ -159,7 +159,7 @@ CREATE TABLE series (
     stream INTEGER,
     status_code INTEGER,
     error_type VARCHAR,
-    outcome INTEGER,
+    outcome INTEGER, prompt_version INTEGER, config_version INTEGER,
     PRIMARY KEY (id)
 );
 
@@ -238,7 +238,7 @@ CREATE TABLE spans (
     cache_write_tokens INTEGER,
     reasoning_tokens INTEGER,
     unpriced INTEGER NOT NULL,
-    outcome INTEGER NOT NULL,
+    outcome INTEGER NOT NULL, series INTEGER DEFAULT 0 NOT NULL,
     PRIMARY KEY (id)
 );
 
@@ -260,20 +260,20 @@ CREATE INDEX ix_series_scope ON series (scope, value);
 
 CREATE INDEX ix_spans_cost ON spans (started_at / 3600000000, cost_nanousd);
 
-CREATE INDEX ix_spans_failed ON spans (started_at) WHERE outcome > 0;
-
 CREATE INDEX ix_spans_latency ON spans (started_at / 3600000000, latency_us);
 
 CREATE UNIQUE INDEX ix_spans_request_id ON spans (request_id);
+
+CREATE INDEX ix_spans_series ON spans (series, started_at);
 
 CREATE INDEX ix_spans_session ON spans (session, started_at) WHERE session IS NOT NULL;
 
 CREATE INDEX ix_spans_started_at ON spans (started_at);
 
-CREATE INDEX ix_spans_tenant ON spans (tenant, started_at);
-
 CREATE INDEX ix_spans_trace ON spans (trace_id, started_at) WHERE trace_id IS NOT NULL;
+
+CREATE INDEX ix_spans_unpriced ON spans (started_at) WHERE unpriced = 1;
 
 CREATE INDEX ix_spans_user ON spans (user, started_at) WHERE user IS NOT NULL;
 
-INSERT INTO alembic_version VALUES ('0002');
+INSERT INTO alembic_version VALUES ('0003');

@@ -23,11 +23,11 @@ class SpanRow(SQLModel, table=True):
     __table_args__ = (
         Index("ix_spans_request_id", "request_id", unique=True),
         Index("ix_spans_started_at", "started_at"),
-        Index("ix_spans_tenant", "tenant", "started_at"),
+        Index("ix_spans_series", "series", "started_at"),
         Index("ix_spans_user", "user", "started_at", sqlite_where=text("user IS NOT NULL")),
         Index("ix_spans_session", "session", "started_at", sqlite_where=text("session IS NOT NULL")),
         Index("ix_spans_trace", "trace_id", "started_at", sqlite_where=text("trace_id IS NOT NULL")),
-        Index("ix_spans_failed", "started_at", sqlite_where=text("outcome > 0")),
+        Index("ix_spans_unpriced", "started_at", sqlite_where=text("unpriced = 1")),
         # Within the hour, so that writing stays in a few pages however large the table grows
         Index("ix_spans_latency", text("started_at / 3600000000"), "latency_us"),
         Index("ix_spans_cost", text("started_at / 3600000000"), "cost_nanousd"),
@@ -88,6 +88,8 @@ class SpanRow(SQLModel, table=True):
     """1 where something was used and there is no price."""
     outcome: int
     """0 succeeded, 1 failed, 2 cancelled by the client."""
+    series: int = Field(sa_column_kwargs={"server_default": text("0")})
+    """That of scope `call`: with its index any filter on the columns of a series finds its rows."""
 
 
 class SpanDetailRow(SQLModel, table=True):
@@ -143,6 +145,8 @@ class SeriesRow(SQLModel, table=True):
     status_code: int | None
     error_type: str | None
     outcome: int | None
+    prompt_version: int | None
+    config_version: int | None
 
 
 class ScopeRow(SQLModel, table=True):

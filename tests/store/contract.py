@@ -60,6 +60,12 @@ FILTERS = [
     SpanFilter(tags=(("feature", ("chat", "摘要")), ("team", ("a",)))),
     SpanFilter(tags=(("team", ("a", "b")),), tenant=("globex",)),
     SpanFilter(tags=(("team", ("nobody",)),)),
+    SpanFilter(prompt=("triage",), prompt_version=("triage@2", "greeting@1")),
+    SpanFilter(exclude=(("model", ("fast",)),)),
+    SpanFilter(exclude=(("tenant", ("acme",)), ("prompt_version", ("triage@1", "triage@2")))),
+    SpanFilter(exclude=(("status", ("ok", "429")), ("key", ("key-1",)))),
+    SpanFilter(exclude=(("user", ("ann",)), ("trace", ("trace-7",))), provider=("openai",)),
+    SpanFilter(exclude=(("tag:team", ("a", "nobody")), ("session", ("s2",)))),
 ]
 PERIODS = [
     (None, None),
@@ -68,7 +74,18 @@ PERIODS = [
     (T0 + 5 * 60_000_000, T0 + 25 * 60_000_000),
 ]
 RUNS = itertools.count(1)
-DIMENSIONS = ["model", "provider", "tenant", "environment", "key", "user", "tag:feature", "tag:team"]
+DIMENSIONS = [
+    "model",
+    "provider",
+    "tenant",
+    "environment",
+    "prompt",
+    "prompt_version",
+    "key",
+    "user",
+    "tag:feature",
+    "tag:team",
+]
 
 
 @pytest.fixture

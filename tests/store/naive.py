@@ -63,6 +63,8 @@ def make_span(number: int, rng: random.Random | None = None, **fields: object) -
         attempts=[Attempt("openai", "gpt-4o-mini", status, error, T0, latency)],
         tags=tags,
         input_preview=rng.choice(["How do I cancel?", "請求書の合計を教えて", "Wie kündige ich das ABO?"]),
+        prompt=(prompt := rng.choice(["greeting", "triage", None])),
+        prompt_version=rng.choice([1, 2, 3]) if prompt else None,
     )
     for name, value in fields.items():
         setattr(span, name, value)
@@ -158,7 +160,32 @@ def matches(span: Span, which: SpanFilter) -> bool:
         and (not which.unpriced or is_unpriced(span))
         and (which.q is None or any(text and which.q.casefold() in text.casefold() for text in texts))
         and all(span.tags.get(key) in values for key, values in which.tags)
+        and among(span.prompt, which.prompt)
+        and among(version_of(span), which.prompt_version)
+        and not any(is_among(span, name, value) for name, values in which.exclude for value in values)
     )
+
+
+def version_of(span: Span) -> str | None:
+    return f"{span.prompt}@{span.prompt_version}" if span.prompt_version is not None else None
+
+
+def is_among(span: Span, name: str, value: str) -> bool:
+    """What `exclude` excludes."""
+    if name == "model":
+        return value in (span.model, span.model_requested)
+    if name == "status":
+        return has_status(span, value)
+    return value_of(span, name) == value
+
+
+def value_of(span: Span, name: str) -> str | None:
+    if name.startswith("tag:"):
+        return span.tags.get(name[4:])
+    if name == "prompt_version":
+        return version_of(span)
+    value: str | None = getattr(span, {"key": "key_id", "trace": "trace_id"}.get(name, name))
+    return value
 
 
 def is_ok(span: Span) -> bool:
@@ -219,10 +246,7 @@ def assert_distribution(found: Distribution, values: Iterable[int | None]) -> No
 def by_dimension(spans: Iterable[Span], by: str) -> dict[str | None, list[Span]]:
     groups: dict[str | None, list[Span]] = defaultdict(list)
     for span in spans:
-        if by.startswith("tag:"):
-            groups[span.tags.get(by[4:])].append(span)
-        else:
-            groups[getattr(span, "key_id" if by == "key" else by)].append(span)
+        groups[value_of(span, by)].append(span)
     return groups
 
 

@@ -164,7 +164,7 @@ def test_a_tag_whose_values_are_ids_is_answered_from_rows(store: SqliteStore, mo
 def test_free_text_looks_a_bounded_way_and_says_where_it_stopped(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.store.sqlite.lists.SEARCHED", 25)
+    monkeypatch.setattr("gateway.store.sqlite.keyset.SEARCHED", 25)
 
     async def work() -> None:
         await store.connect()

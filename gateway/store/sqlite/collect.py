@@ -21,16 +21,18 @@ from gateway.store.sqlite.connection import Reader
 from gateway.store.sqlite.period import FOREVER, Stretch, stretches
 from gateway.store.sqlite.series import CALL, DAY, FAILURE, HOUR, ONE_DIMENSION, TAG, TOTAL, USER
 from gateway.store.sqlite.tally import Shape, Tally
+from gateway.store.sqlite.walk import walk_rows
 from gateway.store.sqlite.where import (
     CUBE_FILTERS,
     TEXT,
-    TagMatch,
+    VERSION,
+    Matches,
     Where,
     add_cube_conditions,
     has_cube_filters,
     has_row_filters,
-    plan_rows,
-    tag_matches,
+    match,
+    version_of,
 )
 
 FAILURE_KIND = "failure_kind"
@@ -58,7 +60,7 @@ class Question:
     which: SpanFilter
     shape: Shape
     by: str | None = None
-    """A dimension of ONE_DIMENSION, `user`, `tag:KEY`, `failure` or `failure_kind`."""
+    """A dimension of ONE_DIMENSION, `prompt_version`, `user`, `tag:KEY`, `failure` or `failure_kind`."""
     unit_us: int | None = None
     """Sums by time: at most this much lies between the times that answers are given for."""
     cuts: tuple[int, ...] = ()
@@ -72,13 +74,13 @@ Answer = dict[tuple[int, str | None], Tally]
 
 
 async def collect(reader: Reader, question: Question) -> Answer:
-    tags = await tag_matches(reader, question.which)
+    matches = await match(reader, question.which)
     scope = await _scope(reader, question)
     from_us, to_us = await _ends(reader, question.which)
     answer: Answer = {}
     for stretch in _plan(question, scope, from_us, to_us):
         if stretch.level == "rows":
-            sql, parameters = _ask_rows(question, tags, stretch)
+            sql, parameters = _ask_rows(question, matches, stretch)
         else:
             sql, parameters = _ask_rollup(question, scope or CALL, stretch)
         _merge(answer, question, await reader.all(sql, parameters))
@@ -128,13 +130,14 @@ async def _scope(reader: Reader, question: Question) -> str | None:
         return key if alone and by in (None, key) and await _rolled_up(reader, key) else None
     if not has_cube_filters(which) and not (question.failed and by != FAILURE):
         scope = by or TOTAL
-        if scope == FAILURE_KIND:
+        if scope in (FAILURE_KIND, VERSION):
             return CALL
         return scope if not open_ended or await _rolled_up(reader, scope) else None
     if open_ended:
         return None
     filtered = [name for name in CUBE_FILTERS if getattr(which, name)]
-    simple = which.model == () and which.status == () and which.stream is None and not question.failed
+    simple = (which.model, which.status, which.prompt_version, which.exclude, which.stream) == ((), (), (), (), None)
+    simple = simple and not question.failed
     if simple and len(filtered) == 1 and by in (None, filtered[0]):
         return filtered[0]
     return CALL
@@ -189,13 +192,13 @@ def _ask_rollup(question: Question, scope: str, stretch: Stretch) -> tuple[str, 
     return sql, [*parameters, *where.parameters]
 
 
-def _ask_rows(question: Question, tags: list[TagMatch], stretch: Stretch) -> tuple[str, list[Any]]:
+def _ask_rows(question: Question, matches: Matches, stretch: Stretch) -> tuple[str, list[Any]]:
     period = msgspec.structs.replace(question.which, from_us=stretch.from_us, to_us=stretch.to_us)
-    plan = plan_rows(period, tags)
+    walk = walk_rows(period, matches)
     if question.failed:
-        plan.where.add("s.outcome = 1")
+        walk.where.add("s.outcome = 1")
     if question.which.q:
-        plan.where.add(TEXT, question.which.q.casefold())
+        walk.where.add(TEXT, question.which.q.casefold())
     with_details = question.which.q or (question.by or "").startswith(TAG)
     details = " CROSS JOIN span_details d ON d.span = s.id" if with_details else ""
     key, parameters = _key(question.by, "s")
@@ -210,10 +213,10 @@ def _ask_rows(question: Question, tags: list[TagMatch], stretch: Stretch) -> tup
     for name in question.shape.durations:
         columns += [f"sum(s.{name}_us)", f"min(s.{name}_us)", f"max(s.{name}_us)", f"histogram_of(s.{name}_us)"]
     sql = (
-        f"SELECT {start}, {key}, {', '.join(columns)} FROM {plan.source}{details} "  # noqa: S608  # our own names
-        f"WHERE {plan.where} GROUP BY 1, 2"
+        f"SELECT {start}, {key}, {', '.join(columns)} FROM {walk.source}{details} "  # noqa: S608  # our own names
+        f"WHERE {walk.where} GROUP BY 1, 2"
     )
-    return sql, [*parameters, *plan.where.parameters]
+    return sql, [*parameters, *walk.where.parameters]
 
 
 def _key(by: str | None, alias: str) -> tuple[str, list[Any]]:
@@ -226,6 +229,8 @@ def _key(by: str | None, alias: str) -> tuple[str, list[Any]]:
         return f"json_array({alias}.error_type, {alias}.status_code, {alias}.provider, {alias}.model)", []
     if by.startswith(TAG):
         return "(SELECT j.value FROM json_each(d.tags) j WHERE j.key = ?)", [by.removeprefix(TAG)]
+    if by == VERSION:
+        return version_of(alias), []
     return f"{alias}.{ONE_DIMENSION.get(by, by)}", []
 
 

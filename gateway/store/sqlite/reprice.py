@@ -11,7 +11,7 @@ from gateway.store.base import Repricing
 from gateway.store.sqlite.connection import Database
 from gateway.store.sqlite.rollups import SeriesBook, add_cells
 from gateway.store.sqlite.rows import SPAN_COLUMNS, is_unpriced, span_of
-from gateway.store.sqlite.series import Cells, difference, measure
+from gateway.store.sqlite.series import Cells, cube_of, difference, measure
 
 PRICED_SPANS = f"""
 SELECT {SPAN_COLUMNS} FROM spans s JOIN span_details d ON d.span = s.id
@@ -46,10 +46,11 @@ class Repricer:
             await db.executemany(SET_PRICE, rows)
             book.begin(self._database.generation)
             await book.enter(db, cells.calls())
+            await book.count(db, cells.calls())
             await add_cells(db, cells, book)
         return len(rows)
 
 
 def _add_difference(cells: Cells, old: Span, new: Span) -> None:
     """Neither the series nor the count of calls of a span depend on its price."""
-    cells.add(old, difference(measure(new), measure(old)))
+    cells.add(old, cube_of(old), difference(measure(new), measure(old)))

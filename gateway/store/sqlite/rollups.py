@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any
 
@@ -63,6 +64,7 @@ class SeriesBook:
     def __init__(self) -> None:
         self._known: dict[Series, int] = {}
         self._entered: dict[Series, int] = {}
+        self._made: set[Series] = set()
         self._not_rolled_up: set[str] = set()
         self._generation = -1
 
@@ -71,6 +73,7 @@ class SeriesBook:
             self._known.clear()
             self._generation = generation
         self._entered = {}
+        self._made = set()
 
     def commit(self) -> None:
         self._known.update(self._entered)
@@ -81,25 +84,31 @@ class SeriesBook:
     def rolls_up(self, series: Series) -> bool:
         return series.scope not in UNCOUNTED and series.scope not in self._not_rolled_up
 
-    async def enter(self, db: aiosqlite.Connection, calls: dict[Series, int]) -> None:
-        """Finds or makes the series, and adds the calls to them and to their scopes."""
-        missing = {series.labels: series for series in calls if series not in self._known}
-        if missing:
-            labels = msgspec.json.encode(list(missing)).decode()
-            for label, number in await db.execute_fetchall(SERIES_IDS, (labels,)):
-                self._entered[missing.pop(label)] = number
-            [(last,)] = await db.execute_fetchall(LAST_SERIES)
-            new = list(enumerate(missing.values(), last + 1))
-            self._entered.update((series, number) for number, series in new)
-            await db.executemany(ADD_SERIES, [_series_row(number, series) for number, series in new])
-        await db.executemany(ADD_CALLS, [(count, self.id_of(series)) for series, count in calls.items()])
+    async def enter(self, db: aiosqlite.Connection, wanted: Iterable[Series]) -> None:
+        """Finds or makes the series."""
+        missing = {
+            series.labels: series for series in wanted if series not in self._known and series not in self._entered
+        }
+        if not missing:
+            return
+        labels = msgspec.json.encode(list(missing)).decode()
+        for label, number in await db.execute_fetchall(SERIES_IDS, (labels,)):
+            self._entered[missing.pop(label)] = number
+        [(last,)] = await db.execute_fetchall(LAST_SERIES)
+        new = list(enumerate(missing.values(), last + 1))
+        self._entered.update((series, number) for number, series in new)
+        self._made.update(series for _, series in new)
+        await db.executemany(ADD_SERIES, [_series_row(number, series) for number, series in new])
 
+    async def count(self, db: aiosqlite.Connection, calls: dict[Series, int]) -> None:
+        """Adds the calls to their series, which were entered before, and to their scopes."""
+        await db.executemany(ADD_CALLS, [(count, self.id_of(series)) for series, count in calls.items()])
         scopes: dict[str, dict[str, Any]] = {}
         for series, count in calls.items():
             if series.open_ended and series.value is not None:
                 scope = scopes.setdefault(series.scope, _scope_row(series.scope))
                 scope["calls"] += count
-                scope["values"] += series.labels in missing
+                scope["values"] += series in self._made
         await db.executemany(ADD_SCOPE, list(scopes.values()))
         self._not_rolled_up = {scope for (scope,) in await db.execute_fetchall(SCOPES)}
 

@@ -29,6 +29,8 @@ CUBE = [
     "status_code",
     "error_type",
     "outcome",
+    "prompt_version",
+    "config_version",
 ]
 """The columns of a series of scope `call`; filters on these are answered from rollups."""
 
@@ -114,6 +116,8 @@ def cube_of(span: Span) -> tuple[Any, ...]:
         span.status_code,
         span.error_type,
         outcome_of(span),
+        span.prompt_version,
+        span.config_version,
     )
 
 
@@ -215,9 +219,10 @@ class Cells:
         self._cubes: dict[tuple[Any, ...], dict[int, list[Measure]]] = {}
         self._measures: dict[Series, dict[int, list[Measure]]] = {}
 
-    def add(self, span: Span, measured: Measure) -> None:
+    def add(self, span: Span, cube: tuple[Any, ...], measured: Measure) -> None:
+        """`cube`: the span's `cube_of`, which the caller has at hand."""
         hour = span.started_at // HOUR * HOUR
-        self._cubes.setdefault(cube_of(span), {}).setdefault(hour, []).append(measured)
+        self._cubes.setdefault(cube, {}).setdefault(hour, []).append(measured)
         for series in open_ended_series_of(span):
             self._measures.setdefault(series, {}).setdefault(hour, []).append(measured)
 

@@ -10,9 +10,10 @@ from gateway.store.base import GROUPS, Bucket, Failure, Group, SpanFilter, Stats
 from gateway.store.sqlite.collect import FAILURE_KIND, Question, collect
 from gateway.store.sqlite.connection import Database, Reader
 from gateway.store.sqlite.period import bucket_index, bucket_starts, iso
-from gateway.store.sqlite.series import DAY, DURATIONS, FAILURE, HOUR, TAG, failure_of
+from gateway.store.sqlite.series import CALL, DAY, DURATIONS, FAILURE, HOUR, TAG, failure_of
 from gateway.store.sqlite.tally import Shape, Tally
-from gateway.store.sqlite.where import plan_rows, tag_matches
+from gateway.store.sqlite.walk import Walk
+from gateway.store.sqlite.where import Where, add_cube_conditions, add_row_conditions, match
 
 KNOWN_PERIOD = """
 SELECT min(r.start), max(r.start) FROM series e JOIN rollups_hourly r ON r.series = e.id WHERE e.scope = 'total'
@@ -151,19 +152,25 @@ async def _sparks(reader: Reader, which: SpanFilter, by: str, width_us: int, tim
 async def _failure(reader: Reader, which: SpanFilter, kind: str, count: int) -> Failure:
     """With the time and the message of the latest of its kind; where its rows are gone, without a message."""
     error_type, status_code, provider, model = msgspec.json.decode(kind)
-    plan = plan_rows(which, await tag_matches(reader, which), None if which.tags else "ix_spans_failed")
-    plan.where.add("s.outcome > 0 AND s.outcome = 1")
+    alike = Where()
+    alike.add("e.scope = ? AND e.calls > 0 AND e.outcome = 1", CALL)
+    add_cube_conditions(alike, which, "e")
     for column, value in (
         ("error_type", error_type),
         ("status_code", status_code),
         ("provider", provider),
         ("model", model),
     ):
-        plan.where.add(f"s.{column} IS ?", value)
+        alike.add(f"e.{column} IS ?", value)
+    walk = Walk("spans s INDEXED BY ix_spans_series", Where())
+    walk.where.add("s.series = e.id")
+    walk.within(which.from_us, which.to_us)
+    add_row_conditions(walk.where, which, (await match(reader, which)).tags)
+    latest = f"SELECT s.id FROM {walk.source} WHERE {walk.where} ORDER BY s.started_at DESC LIMIT 1"  # noqa: S608  # fragments of where.py
     row = await reader.first(
-        f"SELECT {plan.at}, d.error_message FROM {plan.source} JOIN span_details d ON d.span = s.id "  # noqa: S608  # fragments of where.py
-        f"WHERE {plan.where} ORDER BY {plan.at} DESC LIMIT 1",
-        plan.where.parameters,
+        f"SELECT o.started_at, d.error_message FROM series e CROSS JOIN spans o ON o.id = ({latest}) "  # noqa: S608  # as above
+        f"CROSS JOIN span_details d ON d.span = o.id WHERE {alike} ORDER BY o.started_at DESC LIMIT 1",
+        [*walk.where.parameters, *alike.parameters],
     )
     last_at, message = row or (0, None)
     return Failure(failure_of(error_type, status_code), status_code, provider, model, count, last_at, message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 
 from gateway.store.base import SpanFilter
 from gateway.store.sqlite.connection import Reader
-from gateway.store.sqlite.series import TAG, Series
+from gateway.store.sqlite.series import CALL, TAG, USER, Series
 
 CUBE_FILTERS = {
     "provider": "provider",
@@ -24,11 +24,18 @@ CUBE_FILTERS = {
 }
 """Fields of SpanFilter → columns that spans and series share. `model`, `status` and `stream` come on top."""
 
+VERSION = "prompt_version"
+"""A dimension and a filter of its own: `NAME@3`, from two columns that rows and the cube share."""
+
 ROW_FILTERS = ("user", "session", "trace", "min_latency_us", "max_latency_us", "min_cost_nanousd", "max_cost_nanousd")
 """Fields that only rows have (with `unpriced`, `q` and `tags`)."""
 
 FEW = 20_000
-"""Spans with a tag up to which they are read through the tag's index and sorted; beyond, time order finds them soon."""
+"""Spans up to which all that match are read through their index and sorted; of more, windows of time are."""
+
+EXCLUDED_BY_CUBE = frozenset({*CUBE_FILTERS, VERSION, "model", "status"})
+EXCLUDED_BY_ROWS = {"user": "user", "session": "session", "trace": "trace_id"}
+"""Names of `SpanFilter.exclude` that only rows know (with `tag:KEY`) → columns."""
 
 TEXT = (
     "contains_text(?, d.error_message, d.input_preview, d.output_preview, s.request_id, s.response_id, "
@@ -36,9 +43,7 @@ TEXT = (
 )
 """The condition of `q`; its parameter is the casefolded text."""
 
-EARLIEST = -(1 << 62)
-
-TAG_SERIES = "SELECT id, calls FROM series WHERE labels IN (SELECT value FROM json_each(?))"
+LABELLED_SERIES = "SELECT id, calls FROM series WHERE labels IN (SELECT value FROM json_each(?))"
 
 
 @dataclass
@@ -55,55 +60,128 @@ class Where:
     def any_of(self, column: str, values: Iterable[Any]) -> None:
         listed = list(values)
         if listed:
-            self.add(f"{column} IN (?{', ?' * (len(listed) - 1)})", *listed)
+            self.add(f"{column} IN ({_marks(listed)})", *listed)
+
+    def none_of(self, column: str, values: Iterable[Any]) -> None:
+        """What has no value is none of them."""
+        listed = list(values)
+        self.add(f"({column} IS NULL OR {column} NOT IN ({_marks(listed)}))", *listed)
 
     def __str__(self) -> str:
         return " AND ".join(self.parts) or "1"
 
 
+def _marks(values: Sized) -> str:
+    return f"?{', ?' * (len(values) - 1)}"
+
+
 @dataclass(frozen=True)
-class TagMatch:
-    """The alternatives of one tag key: their series, and about how many spans carry one of them."""
+class Match:
+    """Series that a filter names, and about how many spans belong to one of them."""
 
     series: list[int]
     calls: int
 
+    @property
+    def as_json(self) -> str:
+        return msgspec.json.encode(self.series).decode()
 
-async def tag_matches(reader: Reader, which: SpanFilter) -> list[TagMatch]:
-    """Rarest first."""
-    matches = []
-    for key, values in which.tags:
-        labels = msgspec.json.encode([Series(TAG + key, value).labels for value in values]).decode()
-        found = await reader.all(TAG_SERIES, (labels,))
-        matches.append(TagMatch([number for number, _ in found], sum(calls for _, calls in found)))
-    return sorted(matches, key=lambda match: match.calls)
+
+@dataclass(frozen=True)
+class Matches:
+    """What the dictionary of series says about a filter, before any row is looked at."""
+
+    cube: Match | None
+    """None where nothing is filtered that the cube knows."""
+    tags: list[Match]
+    """Of each tag key, rarest first."""
+    user: Match | None
+
+
+async def match(reader: Reader, which: SpanFilter) -> Matches:
+    tags = [await _labelled(reader, TAG + key, values) for key, values in which.tags]
+    return Matches(
+        await _cube(reader, which) if has_cube_filters(which) else None,
+        sorted(tags, key=lambda each: each.calls),
+        await _labelled(reader, USER, which.user) if which.user else None,
+    )
+
+
+async def _labelled(reader: Reader, scope: str, values: Iterable[str]) -> Match:
+    labels = msgspec.json.encode([Series(scope, value).labels for value in values]).decode()
+    return _match_of(await reader.all(LABELLED_SERIES, (labels,)))
+
+
+async def _cube(reader: Reader, which: SpanFilter) -> Match:
+    where = Where()
+    where.add("e.scope = ? AND e.calls > 0", CALL)
+    add_cube_conditions(where, which, "e")
+    sql = f"SELECT e.id, e.calls FROM series e WHERE {where}"  # noqa: S608  # our own names
+    return _match_of(await reader.all(sql, where.parameters))
+
+
+def _match_of(found: list[tuple[Any, ...]]) -> Match:
+    return Match([number for number, _ in found], sum(calls for _, calls in found))
 
 
 def has_cube_filters(which: SpanFilter) -> bool:
     return bool(
-        which.model or which.status or which.stream is not None or any(getattr(which, name) for name in CUBE_FILTERS)
+        which.model
+        or which.status
+        or which.stream is not None
+        or which.prompt_version
+        or any(getattr(which, name) for name in CUBE_FILTERS)
+        or any(name in EXCLUDED_BY_CUBE for name, _ in which.exclude)
     )
 
 
 def has_row_filters(which: SpanFilter) -> bool:
     """Whether rollups cannot answer; tags aside."""
-    return which.unpriced or bool(which.q) or any(getattr(which, name) not in (None, ()) for name in ROW_FILTERS)
+    return (
+        which.unpriced
+        or bool(which.q)
+        or any(getattr(which, name) not in (None, ()) for name in ROW_FILTERS)
+        or any(name not in EXCLUDED_BY_CUBE for name, _ in which.exclude)
+    )
+
+
+def version_of(alias: str) -> str:
+    """The value of VERSION; null without a prompt."""
+    return f"({alias}.prompt || '@' || {alias}.prompt_version)"
 
 
 def add_cube_conditions(where: Where, which: SpanFilter, alias: str) -> None:
     """The filters that rows (`s`) and series (`e`) share."""
     for name, column in CUBE_FILTERS.items():
         where.any_of(f"{alias}.{column}", getattr(which, name))
+    where.any_of(version_of(alias), which.prompt_version)
     if which.model:
-        marks = f"(?{', ?' * (len(which.model) - 1)})"
-        where.add(f"({alias}.model IN {marks} OR {alias}.model_requested IN {marks})", *which.model, *which.model)
+        marks = _marks(which.model)
+        where.add(f"({alias}.model IN ({marks}) OR {alias}.model_requested IN ({marks}))", *which.model, *which.model)
     if which.stream is not None:
         where.add(f"{alias}.stream = ?", int(which.stream))
     if which.status:
-        _add_status(where, which.status, alias)
+        either = _statuses(which.status, alias)
+        where.add(f"({' OR '.join(either.parts)})", *either.parameters)
+    for name, values in which.exclude:
+        _add_excluded(where, name, values, alias)
 
 
-def _add_status(where: Where, statuses: Iterable[str], alias: str) -> None:
+def _add_excluded(where: Where, name: str, values: tuple[str, ...], alias: str) -> None:
+    if name in CUBE_FILTERS:
+        where.none_of(f"{alias}.{CUBE_FILTERS[name]}", values)
+    elif name == VERSION:
+        where.none_of(version_of(alias), values)
+    elif name == "model":
+        where.none_of(f"{alias}.model", values)
+        where.none_of(f"{alias}.model_requested", values)
+    elif name == "status":
+        either = _statuses(values, alias)
+        where.add(f"NOT coalesce({' OR '.join(either.parts)}, 0)", *either.parameters)
+
+
+def _statuses(statuses: Iterable[str], alias: str) -> Where:
+    """One part for each."""
     either = Where()
     for status in statuses:
         if status == "ok":
@@ -117,17 +195,11 @@ def _add_status(where: Where, statuses: Iterable[str], alias: str) -> None:
             either.add(f"{alias}.status_code = ?", int(status))
         else:
             either.add(f"{alias}.error_type = ?", status)
-    where.add(f"({' OR '.join(either.parts)})", *either.parameters)
+    return either
 
 
-def only_failures(statuses: Iterable[str]) -> bool:
-    """Whether every alternative implies `outcome > 0`, so that the small index of failures serves."""
-    return all(status != "ok" and status[0] not in "123" for status in statuses if status)
-
-
-def add_row_conditions(where: Where, which: SpanFilter, tags: Iterable[TagMatch]) -> None:
-    """Everything but times and `q`."""
-    add_cube_conditions(where, which, "s")
+def add_row_conditions(where: Where, which: SpanFilter, tags: Iterable[Match]) -> None:
+    """Everything but times, `q` and what the cube knows."""
     where.any_of("s.user", which.user)
     where.any_of("s.session", which.session)
     where.any_of("s.trace_id", which.trace)
@@ -141,59 +213,20 @@ def add_row_conditions(where: Where, which: SpanFilter, tags: Iterable[TagMatch]
         where.add("s.cost_nanousd <= ?", which.max_cost_nanousd)
     if which.unpriced:
         where.add("s.unpriced = 1")
-    for match in tags:
-        if match.series:
-            marks = f"?{', ?' * (len(match.series) - 1)}"
+    for each in tags:
+        where.add(
+            "EXISTS (SELECT 1 FROM span_tags x WHERE x.series IN (SELECT value FROM json_each(?)) "
+            "AND x.started_at = s.started_at AND x.span = s.id)",
+            each.as_json,
+        )
+    for name, values in which.exclude:
+        if name.startswith(TAG):
+            labels = [Series(name, value).labels for value in values]
             where.add(
-                f"EXISTS (SELECT 1 FROM span_tags x WHERE x.series IN ({marks}) "  # noqa: S608  # only marks are put in
-                "AND x.started_at = s.started_at AND x.span = s.id)",
-                *match.series,
+                "NOT EXISTS (SELECT 1 FROM series y CROSS JOIN span_tags x ON x.series = y.id "
+                "AND x.started_at = s.started_at AND x.span = s.id "
+                "WHERE y.labels IN (SELECT value FROM json_each(?)))",
+                msgspec.json.encode(labels).decode(),
             )
-        else:
-            where.add("0")
-
-
-@dataclass
-class RowPlan:
-    """Which rows, and the way to them: `source` begins with what is walked, `at` is its time column."""
-
-    source: str
-    at: str
-    where: Where
-
-
-def plan_rows(which: SpanFilter, tags: list[TagMatch], walk: str | None = None) -> RowPlan:
-    """Chooses the index (or takes `walk`), because SQLite without statistics guesses, and those of a growing log
-    are stale."""
-    where = Where()
-    at = "s.started_at"
-    if walk:
-        source = f"spans s INDEXED BY {walk}"
-    elif which.trace:
-        source = "spans s INDEXED BY ix_spans_trace"
-    elif which.session:
-        source = "spans s INDEXED BY ix_spans_session"
-    elif which.user:
-        source = "spans s INDEXED BY ix_spans_user"
-    elif tags and tags[0].series and (len(tags[0].series) == 1 or tags[0].calls <= FEW):
-        source, at = "span_tags t CROSS JOIN spans s ON s.id = t.span", "t.started_at"
-        where.any_of("t.series", tags[0].series)
-        tags = tags[1:]
-    elif which.status and only_failures(which.status):
-        source = "spans s INDEXED BY ix_spans_failed"
-        where.add("s.outcome > 0")
-    elif len(which.tenant) == 1:
-        source = "spans s INDEXED BY ix_spans_tenant"
-    else:
-        source = "spans s INDEXED BY ix_spans_started_at"
-    # a bound below is always there: without any condition or order on its column a forced index is an error
-    where.add(f"{at} >= ?", which.from_us if which.from_us is not None else EARLIEST)
-    if which.to_us is not None:
-        where.add(f"{at} < ?", which.to_us)
-    add_row_conditions(where, which, tags)
-    return RowPlan(source, at, where)
-
-
-def selective(which: SpanFilter) -> bool:
-    """Whether the filter names few calls, whatever the period."""
-    return bool(which.trace or which.session or which.user)
+        elif name in EXCLUDED_BY_ROWS:
+            where.none_of(f"s.{EXCLUDED_BY_ROWS[name]}", values)

@@ -16,11 +16,11 @@ from gateway.store.base import Batch, Rejected, SetAside, SpanWrite, Written
 from gateway.store.sqlite.connection import Database
 from gateway.store.sqlite.rollups import SeriesBook, add_cells
 from gateway.store.sqlite.rows import DERIVED, DETAILS, PLAIN, PayloadCodec, details_of, row_of
-from gateway.store.sqlite.series import TAG, Cells, Series, measure
+from gateway.store.sqlite.series import CALL, TAG, Cells, Series, cube_of, measure
 
 KNOWN_IDS = "SELECT request_id FROM spans WHERE request_id IN (SELECT value FROM json_each(?))"
 LAST_ID = "SELECT coalesce(max(id), 0) FROM spans"
-ADD_SPAN = f"INSERT INTO spans (id, {', '.join(PLAIN + DERIVED)}) VALUES (?{', ?' * len(PLAIN + DERIVED)})"  # noqa: S608  # our own column names
+ADD_SPAN = f"INSERT INTO spans (id, series, {', '.join(PLAIN + DERIVED)}) VALUES (?, ?{', ?' * len(PLAIN + DERIVED)})"  # noqa: S608  # our own column names
 ADD_DETAILS = f"INSERT INTO span_details (span, {', '.join(DETAILS)}) VALUES (?{', ?' * len(DETAILS)})"  # noqa: S608  # our own column names
 ADD_PAYLOAD = "INSERT INTO payloads (span, started_at, body) VALUES (?, ?, ?)"
 ADD_TAG = "INSERT INTO span_tags (series, started_at, span) VALUES (?, ?, ?)"
@@ -47,6 +47,8 @@ class Prepared(NamedTuple):
     """A span in the shape of its tables, but for its internal id."""
 
     write: SpanWrite
+    series: Series
+    """The combination it belongs to."""
     row: tuple[Any, ...]
     details: list[Any]
     body: bytes | None
@@ -64,6 +66,7 @@ class Writer:
             self.book.begin(self._database.generation)
             fresh = await _unknown(db, prepared)
             if fresh:
+                await self.book.enter(db, {one.series for one in fresh})
                 stored, refused = await self._insert(db, fresh)
                 rejected += refused
                 await self._count(db, stored)
@@ -82,9 +85,12 @@ class Writer:
             if write.span.request_id in prepared:
                 continue
             try:
+                row, series = row_of(write.span), Series(CALL, None, cube_of(write.span))
+                series.labels.encode()  # text that is no text is refused here
                 prepared[write.span.request_id] = Prepared(
                     write,
-                    row_of(write.span),
+                    series,
+                    row,
                     details_of(write.span),
                     self._codec.encode(write.payload) if write.payload is not None else None,
                 )
@@ -105,7 +111,7 @@ class Writer:
             part = parts.pop()
             await db.execute("SAVEPOINT part")
             try:
-                await _insert_rows(db, part)
+                await self._insert_rows(db, part)
             except ROW_ERRORS as exc:
                 await db.execute("ROLLBACK TO part")
                 if len(part) > 1:
@@ -117,15 +123,24 @@ class Writer:
             await db.execute("RELEASE part")
         return stored, rejected
 
+    async def _insert_rows(self, db: aiosqlite.Connection, part: list[tuple[int, Prepared]]) -> None:
+        series = self.book.id_of
+        await db.executemany(ADD_SPAN, [(number, series(one.series), *one.row) for number, one in part])
+        await db.executemany(ADD_DETAILS, [(number, *one.details) for number, one in part])
+        bodies = [(number, one.write.span.started_at, one.body) for number, one in part if one.body is not None]
+        await db.executemany(ADD_PAYLOAD, bodies)
+
     async def _count(self, db: aiosqlite.Connection, stored: list[tuple[int, Prepared]]) -> None:
         cells = Cells()
         tagged: list[tuple[Series, int, int]] = []
         for number, one in stored:
             span = one.write.span
-            cells.add(span, measure(span))
+            cells.add(span, one.series.cube, measure(span))
             tagged += ((Series(TAG + key, value), span.started_at, number) for key, value in span.tags.items())
         cells.close()
-        await self.book.enter(db, cells.calls())
+        calls = cells.calls()
+        await self.book.enter(db, calls)
+        await self.book.count(db, calls)
         rows = sorted((self.book.id_of(series), started_at, number) for series, started_at, number in tagged)
         await db.executemany(ADD_TAG, rows)
         await add_cells(db, cells, self.book)
@@ -140,13 +155,6 @@ async def _unknown(db: aiosqlite.Connection, prepared: list[Prepared]) -> list[P
         known_ids = msgspec.json.encode([request_id for request_id in ids if request_id.isascii()]).decode()
     known = {request_id for (request_id,) in await db.execute_fetchall(KNOWN_IDS, (known_ids,))}
     return [one for one in prepared if one.write.span.request_id not in known]
-
-
-async def _insert_rows(db: aiosqlite.Connection, part: list[tuple[int, Prepared]]) -> None:
-    await db.executemany(ADD_SPAN, [(number, *one.row) for number, one in part])
-    await db.executemany(ADD_DETAILS, [(number, *one.details) for number, one in part])
-    bodies = [(number, one.write.span.started_at, one.body) for number, one in part if one.body is not None]
-    await db.executemany(ADD_PAYLOAD, bodies)
 
 
 async def _move_journal(db: aiosqlite.Connection, batch: Batch) -> None:
