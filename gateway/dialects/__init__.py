@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 
+from gateway.dialects.anthropic_messages import AnthropicMessages
 from gateway.dialects.base import Answer, Billed, Context, Dialect
+from gateway.dialects.bedrock import BedrockCountTokens
+from gateway.dialects.bedrock_converse import BedrockConverse
+from gateway.dialects.bedrock_invoke import BedrockInvoke
 from gateway.dialects.openai_chat import OpenAIChat
 from gateway.dialects.openai_completions import OpenAICompletions
 from gateway.dialects.openai_embeddings import OpenAIEmbeddings
@@ -16,13 +20,34 @@ OPAQUE = Dialect()
 _CHAT = OpenAIChat()
 _COMPLETIONS = OpenAICompletions()
 _EMBEDDINGS = OpenAIEmbeddings()
+_MESSAGES = AnthropicMessages()
+_CONVERSE = BedrockConverse()
+_BEDROCK_TOKENS = BedrockCountTokens()
+_INVOKE, _BEDROCK_EMBED, _BEDROCK_IMAGE, _BEDROCK_RERANK = (
+    BedrockInvoke(name, kind, anthropic=_MESSAGES, openai=_CHAT)
+    for name, kind in (
+        ("bedrock.invoke", "llm"),
+        ("bedrock.embed", "embedding"),
+        ("bedrock.image", "image"),
+        ("bedrock.rerank", "rerank"),
+    )
+)
+_BEDROCK = (_CONVERSE, _BEDROCK_TOKENS, _INVOKE, _BEDROCK_EMBED, _BEDROCK_IMAGE, _BEDROCK_RERANK)
 
-_BY_NAME: dict[str, Dialect] = {dialect.name: dialect for dialect in (OPAQUE, _CHAT, _COMPLETIONS, _EMBEDDINGS)}
+_BY_NAME: dict[str, Dialect] = {
+    dialect.name: dialect for dialect in (OPAQUE, _CHAT, _COMPLETIONS, _EMBEDDINGS, *_BEDROCK)
+}
 
 _BY_ENDPOINT: tuple[tuple[bytes, re.Pattern[bytes], Dialect], ...] = (
     (b"POST", re.compile(rb"/chat/completions$"), _CHAT),
     (b"POST", re.compile(rb"/completions$"), _COMPLETIONS),
     (b"POST", re.compile(rb"/embeddings$"), _EMBEDDINGS),
+    (b"POST", re.compile(rb"/model/.+/converse(-stream)?$"), _CONVERSE),
+    (b"POST", re.compile(rb"/model/.+/count-tokens$"), _BEDROCK_TOKENS),
+    (b"POST", re.compile(rb"/model/.*embed.*/invoke$"), _BEDROCK_EMBED),
+    (b"POST", re.compile(rb"/model/.*(image|canvas|stability|sd3).*/invoke$"), _BEDROCK_IMAGE),
+    (b"POST", re.compile(rb"/model/.*rerank.*/invoke$"), _BEDROCK_RERANK),
+    (b"POST", re.compile(rb"/model/.+/invoke(-with-response-stream)?$"), _INVOKE),
 )
 """(method, what the path holds, dialect): the first that matches. By their ends, because the same path is called with
 and without `/v1`, and under `/p/{provider}` with whatever the provider puts in front."""
