@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sqlite3
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from sqlmodel import SQLModel
 
 from gateway.errors import StoreError
 from gateway.store import migrate, open_store
+from gateway.store.base import Batch
 from gateway.store.sqlite import schema
 from gateway.store.tables import SpanRow
+from tests.store.naive import make_write
 
 OBJECTS = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"
 
@@ -54,6 +57,28 @@ def test_a_database_of_an_older_revision_is_migrated(tmp_path: Path, monkeypatch
     with closing(sqlite3.connect(path)) as db:
         assert db.execute(schema.REVISION).fetchone() == (schema.HEAD,)
         assert db.execute("SELECT count(*) FROM spans").fetchone() == (0,)
+
+
+def test_spans_of_before_find_their_series(tmp_path: Path) -> None:
+    """As it was before 0003: shorter labels, and spans that named no series."""
+    migration = importlib.import_module("gateway.store.migrations.versions.0003_series_of_spans")
+    spans = [make_write(n, prompt_version=None, tenant='a"b\n\x01é') for n in range(80)]
+
+    async def fill() -> None:
+        store = open_store("sqlite:///old.db", tmp_path)
+        await store.connect()
+        await store.write(Batch(spans=spans))
+        await store.close()
+
+    asyncio.run(fill())
+    linked = "SELECT id, series FROM spans ORDER BY id"
+    with closing(sqlite3.connect(tmp_path / "old.db")) as db:
+        before = db.execute(linked).fetchall()
+        db.execute("UPDATE series SET labels = replace(labels, ',null,null]]', ']]') WHERE scope = 'call'")
+        db.execute("UPDATE spans SET series = 0")
+        db.execute(migration.LONGER_LABELS)
+        db.execute(migration.SERIES_OF_SPANS)
+        assert db.execute(linked).fetchall() == before
 
 
 def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ LONGER_LABELS = """
 UPDATE series SET labels = substr(labels, 1, length(labels) - 2) || ',null,null]]' WHERE scope = 'call'
 """
 SERIES_OF_SPANS = """
-UPDATE spans SET series = coalesce((
+UPDATE spans AS s SET series = coalesce((
     SELECT e.id FROM series e WHERE e.labels = json_array('call', NULL, json_array(
-        tenant, environment, key_id, provider, model_requested, model, config, variant, kind, prompt, stream,
-        status_code, error_type, outcome, NULL, NULL))), 0)
+        s.tenant, s.environment, s.key_id, s.provider, s.model_requested, s.model, s.config, s.variant, s.kind,
+        s.prompt, s.stream, s.status_code, s.error_type, s.outcome, NULL, NULL))), 0)
 """
 
 
