@@ -46,3 +46,11 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         if self.input_tokens is None and self.output_tokens is None:
             return self.total_reported
         return (self.input_tokens or 0) + (self.output_tokens or 0)
+
+
+class Billed(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A part of a call that is paid at another model's price than the answering one's."""
+
+    model: str
+    usage: Usage
+    service_tier: str | None = None

@@ -24,6 +24,15 @@ DEMO = "demo"
 """The built-in provider, always there. Without a `base_url` of its own the gateway answers for it."""
 
 
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a provider's answers say what it charges and who really answered."""
+
+    charge: str = ""
+    """What its cost field means: a word of `gateway.dialects.evidence`. Empty: it states no charge."""
+    provider_header: bytes = b""
+    """The header of an answer that names who served it, in lower case."""
+
+
 class KnownProvider(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     title: str
@@ -38,6 +47,9 @@ class KnownProvider(msgspec.Struct, frozen=True, kw_only=True):
     unasked, or where the field is refused (Mistral answers 422 `extra_forbidden`)."""
     forward_metadata: bool = False
     """A gateway itself, which reads `metadata`."""
+    evidence: Evidence | None = None
+    region_variable: str = ""
+    """The variable in its base URL that the setting `region` stands in for."""
     price_prefix: str = ""
     from_environment: bool = True
     """Added when its key is in the environment and nothing is configured. False for second doors to the same key, and
@@ -63,18 +75,18 @@ _MAKERS = (
     _c("azure-ai", "Azure AI Foundry", "${AZURE_AI_ENDPOINT}/openai/v1", "AZURE_AI_API_KEY",
        auth="api-key", price_prefix="azure_ai"),
     _c("bedrock", "Amazon Bedrock", "https://bedrock-runtime.${AWS_REGION:-us-east-1}.amazonaws.com",
-       "AWS_BEARER_TOKEN_BEDROCK", dialect="bedrock", ask_usage=False, price_prefix=""),
+       "AWS_BEARER_TOKEN_BEDROCK", dialect="bedrock", ask_usage=False, region_variable="AWS_REGION", price_prefix=""),
     _c("vertex", "Vertex AI, OpenAI surface",
        "https://${VERTEX_LOCATION:-us-central1}-aiplatform.googleapis.com/v1/projects/${VERTEX_PROJECT}"
        "/locations/${VERTEX_LOCATION:-us-central1}/endpoints/openapi",
-       "VERTEX_ACCESS_TOKEN", price_prefix="vertex_ai"),
+       "VERTEX_ACCESS_TOKEN", region_variable="VERTEX_LOCATION", price_prefix="vertex_ai"),
     _c("cohere", "Cohere", "https://api.cohere.com", "CO_API_KEY", "COHERE_API_KEY",
        dialect="cohere", ask_usage=False, price_prefix=""),
     _c("mistral", "Mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", ask_usage=False),
     _c("deepseek", "DeepSeek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
-    _c("xai", "xAI", "https://api.x.ai/v1", "XAI_API_KEY"),
+    _c("xai", "xAI", "https://api.x.ai/v1", "XAI_API_KEY", evidence=Evidence(charge="xai")),
     _c("perplexity", "Perplexity", "https://api.perplexity.ai", "PERPLEXITY_API_KEY", "PERPLEXITYAI_API_KEY",
-       ask_usage=False),
+       ask_usage=False, evidence=Evidence(charge="perplexity")),
     _c("ai21", "AI21", "https://api.ai21.com/studio/v1", "AI21_API_KEY", ask_usage=False, price_prefix=""),
     _c("moonshot", "Moonshot", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY"),
     _c("minimax", "MiniMax", "https://api.minimax.io/v1", "MINIMAX_API_KEY"),
@@ -120,17 +132,19 @@ _HOSTS = (
 """Who serves the models of others."""
 
 _ROUTERS = (
-    _c("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", ask_usage=False),
+    _c("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", ask_usage=False,
+       evidence=Evidence(charge="openrouter")),
     _c("huggingface", "Hugging Face router", "https://router.huggingface.co/v1", "HF_TOKEN", "HUGGINGFACE_API_KEY",
-       from_environment=False),
+       evidence=Evidence(provider_header=b"x-inference-provider"), from_environment=False),
     _c("vercel", "Vercel AI Gateway", "https://ai-gateway.vercel.sh/v1", "AI_GATEWAY_API_KEY",
-       "VERCEL_AI_GATEWAY_API_KEY", price_prefix="vercel_ai_gateway"),
+       "VERCEL_AI_GATEWAY_API_KEY", evidence=Evidence(charge="vercel"), price_prefix="vercel_ai_gateway"),
     _c("portkey", "Portkey", "https://api.portkey.ai/v1", "PORTKEY_API_KEY",
-       forward_metadata=True, price_prefix="", from_environment=False),
+       forward_metadata=True, evidence=Evidence(provider_header=b"x-portkey-provider"), price_prefix="",
+       from_environment=False),
     _c("helicone", "Helicone", "https://ai-gateway.helicone.ai", "HELICONE_API_KEY",
        price_prefix="", from_environment=False),
     _c("litellm", "LiteLLM proxy", "${LITELLM_PROXY_API_BASE:-http://127.0.0.1:4000/v1}", "LITELLM_PROXY_API_KEY",
-       forward_metadata=True, price_prefix="", from_environment=False),
+       forward_metadata=True, evidence=Evidence(charge="litellm"), price_prefix="", from_environment=False),
     _c("aihubmix", "AIHubMix", "https://aihubmix.com/v1", "AIHUBMIX_API_KEY"),
     _c("poe", "Poe", "https://api.poe.com/v1", "POE_API_KEY"),
     _c("chutes", "Chutes", "https://llm.chutes.ai/v1", "CHUTES_API_KEY"),

@@ -9,22 +9,18 @@ from gateway.dialects.base import Answer, Billed, Context, Dialect
 from gateway.dialects.bedrock import BedrockCountTokens
 from gateway.dialects.bedrock_converse import BedrockConverse
 from gateway.dialects.bedrock_invoke import BedrockInvoke
-from gateway.dialects.openai_chat import OpenAIChat
-from gateway.dialects.openai_completions import OpenAICompletions
-from gateway.dialects.openai_embeddings import OpenAIEmbeddings
+from gateway.dialects.openai_endpoints import CHAT
+from gateway.dialects.openai_endpoints import ENDPOINTS as OPENAI
 
 __all__ = ["OPAQUE", "Answer", "Billed", "Context", "Dialect", "dialect_for", "dialect_named"]
 
 OPAQUE = Dialect()
 
-_CHAT = OpenAIChat()
-_COMPLETIONS = OpenAICompletions()
-_EMBEDDINGS = OpenAIEmbeddings()
 _MESSAGES = AnthropicMessages()
 _CONVERSE = BedrockConverse()
 _BEDROCK_TOKENS = BedrockCountTokens()
 _INVOKE, _BEDROCK_EMBED, _BEDROCK_IMAGE, _BEDROCK_RERANK = (
-    BedrockInvoke(name, kind, anthropic=_MESSAGES, openai=_CHAT)
+    BedrockInvoke(name, kind, anthropic=_MESSAGES, openai=CHAT)
     for name, kind in (
         ("bedrock.invoke", "llm"),
         ("bedrock.embed", "embedding"),
@@ -35,13 +31,11 @@ _INVOKE, _BEDROCK_EMBED, _BEDROCK_IMAGE, _BEDROCK_RERANK = (
 _BEDROCK = (_CONVERSE, _BEDROCK_TOKENS, _INVOKE, _BEDROCK_EMBED, _BEDROCK_IMAGE, _BEDROCK_RERANK)
 
 _BY_NAME: dict[str, Dialect] = {
-    dialect.name: dialect for dialect in (OPAQUE, _CHAT, _COMPLETIONS, _EMBEDDINGS, *_BEDROCK)
+    dialect.name: dialect for dialect in (OPAQUE, *(dialect for _, _, dialect in OPENAI), *_BEDROCK)
 }
 
 _BY_ENDPOINT: tuple[tuple[bytes, re.Pattern[bytes], Dialect], ...] = (
-    (b"POST", re.compile(rb"/chat/completions$"), _CHAT),
-    (b"POST", re.compile(rb"/completions$"), _COMPLETIONS),
-    (b"POST", re.compile(rb"/embeddings$"), _EMBEDDINGS),
+    *OPENAI,
     (b"POST", re.compile(rb"/model/.+/converse(-stream)?$"), _CONVERSE),
     (b"POST", re.compile(rb"/model/.+/count-tokens$"), _BEDROCK_TOKENS),
     (b"POST", re.compile(rb"/model/.*embed.*/invoke$"), _BEDROCK_EMBED),

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from gateway.core.providers import Evidence
 from gateway.core.span import ToolCall
 from gateway.errors import CallError
+from pricing.usage import Billed as Billed  # dialects make them
 from pricing.usage import Usage
 
 
@@ -28,17 +30,11 @@ class Context(msgspec.Struct, frozen=True, gc=False):
     """Of the answer, names in lower case."""
     model: str | None = None
     """As it was sent upstream."""
+    evidence: Evidence | None = None
+    """What is known of where this provider states its charge; None where nothing is, or in the recorder."""
 
 
 NOTHING = Context()
-
-
-class Billed(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A part of a call that is paid at another model's price than the answering one's."""
-
-    model: str
-    usage: Usage
-    service_tier: str | None = None
 
 
 class Answer(msgspec.Struct, kw_only=True):
@@ -52,6 +48,8 @@ class Answer(msgspec.Struct, kw_only=True):
     """The provider's error message, also when it came inside a 200 stream."""
     also: list[Billed] = []
     """What is billed at other models' prices: an advisor's tokens, the lines of a batch. Not counted in `usage`."""
+    priced_as: str | None = None
+    """The name whose price holds, where it is not `model`: Bedrock's answers leave out the region in a model's id."""
     provider: str | None = None
     """Who really answered, by a routing service's word."""
     cost_nanousd: int | None = None
@@ -86,8 +84,12 @@ class Dialect:
     """Whether the request must be held to be read (model, tags, stream); otherwise it streams through."""
     needs_model = False
     """Whether a request without a model is refused."""
+    own_metadata: tuple[str, ...] = ()
+    """Keys of `metadata` in a request's body that the provider itself reads; all others are tags."""
     asks_usage = False
     """Whether a stream reports usage only when asked by `stream_options`."""
+    keeps_bytes = 0
+    """How much of an answer must be kept for `settle` to read it, where that is more than usual."""
     stream_types: tuple[bytes, ...] = (b"text/event-stream",)
     """How the content type of an answer begins that is a stream."""
 

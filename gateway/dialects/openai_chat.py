@@ -14,7 +14,9 @@ from gateway.core.span import ToolCall
 from gateway.core.sse import events
 from gateway.dialects import openai_stream
 from gateway.dialects.base import NOTHING, NULL, UNREADABLE, Answer, Context, Dialect, error_message
-from gateway.dialects.openai_usage import openai_usage
+from gateway.dialects.evidence import provider_name, with_evidence
+from gateway.dialects.openai_deployment import InDeployment
+from gateway.dialects.openai_usage import openai_usage, with_hidden_thinking
 from pricing.usage import Usage
 
 _CONTENT = re.compile(rb'"(?:content|reasoning|reasoning_content|refusal|text|name|arguments|transcript)"\s*:\s*"[^"]')
@@ -32,6 +34,7 @@ class _Head(msgspec.Struct):
     service_tier: Any = None
     usage: msgspec.Raw = NULL
     x_groq: _Groq | None = None
+    provider: Any = None
     error: msgspec.Raw = NULL
 
 
@@ -72,7 +75,7 @@ _decode_head = msgspec.json.Decoder(_Head).decode
 _decode_full = msgspec.json.Decoder(_Full).decode
 
 
-class OpenAIChat(Dialect):
+class OpenAIChat(InDeployment, Dialect):
     name = "openai.chat"
     kind = "llm"
     family = "openai"
@@ -81,13 +84,14 @@ class OpenAIChat(Dialect):
     asks_usage = True
 
     def settle(self, data: bytes, streaming: bool, context: Context = NOTHING) -> Answer:
-        return self._settle_stream(data) if streaming else self._settle_whole(data)
+        answer = self._settle_stream(data) if streaming else self._settle_whole(data)
+        return with_evidence(answer, data, context)
 
     def _settle_whole(self, data: bytes) -> Answer:
         try:
             head = _decode_head(data)
         except UNREADABLE:
-            return Answer()
+            return _with_gap(data)
         return _with_head(Answer(), head)
 
     def _settle_stream(self, data: bytes) -> Answer:
@@ -112,10 +116,10 @@ class OpenAIChat(Dialect):
             try:
                 whole = _decode_full(data)
             except UNREADABLE:
-                return Answer()
+                return with_evidence(_with_gap(data), data, context)
             collected = _Collected()
             collected.add(whole)
-            return collected.answer(complete=True)
+            return with_evidence(collected.answer(complete=True), data, context)
         collected = _Collected()
         for event in events(data):
             if event.data.strip() == b"[DONE]":
@@ -126,7 +130,7 @@ class OpenAIChat(Dialect):
                 continue
             if event.name == b"error":
                 collected.fail(event.data)
-        return collected.answer(complete=openai_stream.is_complete(data))
+        return with_evidence(collected.answer(complete=openai_stream.is_complete(data)), data, context)
 
     def prompt(self, body: bytes) -> str | None:
         return last_user_text(body)
@@ -141,14 +145,27 @@ def _with_head(answer: Answer, head: _Head) -> Answer:
         answer.model = head.model
     if isinstance(head.service_tier, str):
         answer.service_tier = head.service_tier
+    if head.provider is not None:
+        answer.provider = provider_name(head.provider) or answer.provider
     raw = _raw_usage(head)
     usage: Usage | None = openai_usage(raw) if raw else None
     if usage is not None:
+        if usage.total_reported:
+            usage = with_hidden_thinking(usage, answer.model)
         answer.usage, answer.usage_raw = usage, raw
     error = bytes(head.error)
     if error != b"null":
         _with_error(answer, b'{"error":' + error + b"}")
     return answer
+
+
+def _with_gap(data: bytes) -> Answer:
+    """Of a whole answer that is too large to be kept whole, or broken: what its end says."""
+    raw = openai_stream.lone_usage(data)
+    usage = openai_usage(raw) if raw else None
+    if usage is None:
+        return Answer()
+    return Answer(model=openai_stream.lone_text(data, b"model"), usage=usage, usage_raw=raw)
 
 
 def _with_error(answer: Answer, payload: bytes) -> None:
@@ -204,7 +221,7 @@ class _Collected:
     def _add_message(self, index: int, message: _Message) -> None:
         if spoken := plain_text(message.content) or plain_text(message.refusal):
             self._text.setdefault(index, []).append(spoken)
-        if thought := plain_text(message.reasoning_content) or plain_text(message.reasoning):
+        if thought := plain_text(message.reasoning_content) or plain_text(message.reasoning) or _thinking(message):
             self._reasoning.append(thought)
         for position, call in enumerate(message.tool_calls or ()):
             self._add_call((index, position if call.index is None else call.index), call)
@@ -232,6 +249,14 @@ class _Collected:
             if name
         ]
         return head
+
+
+def _thinking(message: _Message) -> str | None:
+    """Mistral's thinking is a part of the content: `{"type": "thinking", "thinking": [{"type": "text", …}]}`."""
+    if not isinstance(message.content, list):
+        return None
+    parts = [plain_text(part.get("thinking")) for part in message.content if isinstance(part, dict)]
+    return "\n".join(part for part in parts if part) or None
 
 
 def plain_text(content: Any) -> str | None:

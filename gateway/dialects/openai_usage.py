@@ -6,9 +6,10 @@ cached count in five places; Groq puts the whole object under `x_groq`, in strea
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.dialects.base import UNREADABLE
 from pricing.usage import Usage
@@ -16,6 +17,7 @@ from pricing.usage import Usage
 MOST = 2**53
 """Above it a number is no count: it would fit neither the journal nor a database."""
 
+_Shape = TypeVar("_Shape", bound=msgspec.Struct)
 _Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST)] | None
 
 
@@ -62,7 +64,7 @@ def openai_usage(raw: bytes) -> Usage | None:
     try:
         found = _decode(raw)
     except UNREADABLE:
-        repaired = _repaired(raw)
+        repaired = _repaired(raw, _OpenAIUsage)
         if repaired is None:
             return None
         found = repaired
@@ -99,10 +101,86 @@ def openai_usage(raw: bytes) -> Usage | None:
     )
 
 
-def _repaired(raw: bytes) -> _OpenAIUsage | None:
+def with_hidden_thinking(usage: Usage, model: str | None) -> Usage:
+    """Usage whose total has more than its parts, made whole where it is known what the rest is.
+
+    xAI reports reasoning beside the completion, not within it. Gemini's OpenAI surface reports thinking nowhere but in
+    the total. Any other surplus is left alone: nobody knows what it is.
+    """
+    input_tokens, output_tokens, total = usage.input_tokens, usage.output_tokens, usage.total_reported
+    if input_tokens is None or total is None:
+        return usage
+    rest = total - input_tokens - (output_tokens or 0)
+    if rest <= 0:
+        return usage
+    if rest == usage.reasoning_tokens:
+        return replace(usage, output_tokens=total - input_tokens)
+    if usage.reasoning_tokens is None and model is not None and "gemini" in model:
+        return replace(usage, output_tokens=total - input_tokens, reasoning_tokens=rest)
+    return usage
+
+
+class _ResponsesInput(msgspec.Struct):
+    cached_tokens: _Tokens = None
+    cache_write_tokens: _Tokens = None
+    audio_tokens: _Tokens = None
+    image_tokens: _Tokens = None
+    text_tokens: _Tokens = None
+
+
+class _ResponsesUsage(msgspec.Struct):
+    """Of responses, images, transcriptions and speech: OpenAI's younger endpoints."""
+
+    input_tokens: _Tokens = None
+    output_tokens: _Tokens = None
+    total_tokens: _Tokens = None
+    input_tokens_details: _ResponsesInput | None = None
+    input_token_details: _ResponsesInput | None = None
+    output_tokens_details: _OutputDetails | None = None
+    output_token_details: _OutputDetails | None = None
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=MOST)] | None = None
+
+
+_decode_responses = msgspec.json.Decoder(_ResponsesUsage).decode
+_NO_RESPONSES_INPUT = _ResponsesInput()
+
+
+def responses_usage(raw: bytes) -> Usage | None:
+    """The same for objects that say `input_tokens`. None where there is no count."""
+    try:
+        found = _decode_responses(raw)
+    except UNREADABLE:
+        repaired = _repaired(raw, _ResponsesUsage)
+        if repaired is None:
+            return None
+        found = repaired
+    if found.input_tokens is None and found.output_tokens is None and found.total_tokens is None:
+        return openai_usage(raw) if found.seconds is None else Usage(audio_seconds=found.seconds)
+    input_ = found.input_tokens_details or found.input_token_details or _NO_RESPONSES_INPUT
+    output = found.output_tokens_details or found.output_token_details or _NO_OUTPUT
+    return Usage(
+        found.input_tokens,
+        found.output_tokens,
+        found.total_tokens,
+        input_.cached_tokens,
+        input_.cache_write_tokens,
+        None,
+        None,
+        None,
+        input_.audio_tokens,
+        input_.image_tokens,
+        None,
+        None,
+        output.reasoning_tokens,
+        output.audio_tokens,
+        output.image_tokens,
+    )
+
+
+def _repaired(raw: bytes, shape: type[_Shape]) -> _Shape | None:
     """An object with counts that are none: 12.0 is 12, a negative or absurd number or a text is not reported."""
     try:
-        return msgspec.convert(_counts(msgspec.json.decode(raw)), _OpenAIUsage)
+        return msgspec.convert(_counts(msgspec.json.decode(raw)), shape)
     except UNREADABLE:
         return None
 

@@ -26,7 +26,7 @@ def streams() -> list[bytes]:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [(b"GET", b"/v1/chat/completions"), (b"POST", b"/v1/chat/completions/"), (b"POST", b"/v1/files"), (b"", b"")],
+    [(b"GET", b"/v1/embeddings"), (b"POST", b"/v1/chat/completions/"), (b"POST", b"/v1/assistants"), (b"", b"")],
 )
 def test_what_nobody_speaks_is_opaque(method: bytes, path: bytes) -> None:
     assert dialect_for(method, path) is OPAQUE

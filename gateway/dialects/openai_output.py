@@ -1,0 +1,183 @@
+"""The output items of a response: text, reasoning, tool calls, and what the provider's own tools used.
+
+An item has a type. Tools that the client runs, and MCP tools, are `…_call` items with a name; the provider's own
+(`web_search_call`, `file_search_call`, `code_interpreter_call`, …) have none and are no calls of the client's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.core.span import ToolCall
+from gateway.dialects.base import NULL, UNREADABLE, Answer, Billed
+from gateway.dialects.openai_usage import responses_usage
+
+Output = Any
+"""The list of items as decoded; anything else where a provider sends something else."""
+
+_SPEECH = ("response.output_text.delta", "response.refusal.delta")
+_THOUGHT = ("response.reasoning_text.delta", "response.reasoning_summary_text.delta")
+_ITEMS = ("response.output_item.added", "response.output_item.done")
+
+IMAGE_TOOL_MODEL = "gpt-image-1"
+"""What draws where the tool names no model."""
+
+
+class Collected:
+    """Puts the output together from the events of a stream; a response that carries its output replaces all that."""
+
+    def __init__(self) -> None:
+        self._items: dict[int, dict[str, Any]] = {}
+        self._said: dict[tuple[int, int], list[str]] = {}
+        self._thought: list[str] = []
+
+    def add(self, type_: Any, item: Any, output_index: Any, content_index: Any, delta: Any) -> None:
+        place = output_index if isinstance(output_index, int) else len(self._items)
+        if type_ in _ITEMS and isinstance(item, dict):
+            self._items[place] = item
+        elif type_ in _SPEECH and isinstance(delta, str):
+            part = content_index if isinstance(content_index, int) else 0
+            self._said.setdefault((place, part), []).append(delta)
+        elif type_ in _THOUGHT and isinstance(delta, str):
+            self._thought.append(delta)
+
+    def finish(self, output: Output) -> None:
+        if isinstance(output, list) and output:
+            self._items = dict(enumerate(item for item in output if isinstance(item, dict)))
+
+    def into(self, answer: Answer) -> None:
+        items = [item for _, item in sorted(self._items.items())]
+        spoken = [text for item in items if item.get("type") == "message" for text in _texts(item.get("content"))]
+        if not spoken:
+            spoken = ["".join(parts) for _, parts in sorted(self._said.items())]
+        thoughts = [
+            text
+            for item in items
+            if item.get("type") == "reasoning"
+            for text in (_texts(item.get("summary")) or _texts(item.get("content")))
+        ]
+        answer.text = "\n\n".join(spoken) or None
+        answer.reasoning = "\n\n".join(thoughts) or "".join(self._thought) or None
+        answer.tool_calls = [call for item in items if (call := _tool_call(item))]
+
+
+def _texts(content: Any) -> list[str]:
+    """Of message parts (`text`, `refusal`) and summaries, those that are text."""
+    if isinstance(content, str):
+        return [content] if content else []
+    parts = content if isinstance(content, list) else []
+    found = (part.get("text") or part.get("refusal") for part in parts if isinstance(part, dict))
+    return [text for text in found if isinstance(text, str) and text]
+
+
+def _tool_call(item: dict[str, Any]) -> ToolCall | None:
+    type_, name = item.get("type"), item.get("name")
+    if not (isinstance(type_, str) and type_.endswith("_call") and isinstance(name, str) and name):
+        return None
+    written = item.get("arguments", item.get("input"))
+    if written is not None and not isinstance(written, str):
+        written = msgspec.json.encode(written).decode()
+    id_ = item.get("call_id") or item.get("id")
+    return ToolCall(name=name, id=id_ if isinstance(id_, str) else None, arguments=written)
+
+
+# ---------------------------------------------------------------------------------------------- what its tools used
+
+
+class _Action(msgspec.Struct):
+    type: Any = None
+
+
+class _Item(msgspec.Struct):
+    type: Any = None
+    action: _Action | None = None
+
+
+class _Searches(msgspec.Struct):
+    num_requests: Any = None
+
+
+class _ToolUsage(msgspec.Struct):
+    web_search: _Searches | None = None
+    image_gen: msgspec.Raw = NULL
+
+
+class _Tool(msgspec.Struct):
+    type: Any = None
+    model: Any = None
+
+
+class _Used(msgspec.Struct):
+    output: list[_Item] | None = None
+    tool_usage: _ToolUsage | None = None
+    tools: list[_Tool] | None = None
+
+
+class _UsedEvent(_Used):
+    response: _Used | None = None
+
+
+_decode_used = msgspec.json.Decoder(_UsedEvent).decode
+
+
+def with_tools(answer: Answer, payload: bytes) -> None:
+    """Adds what is billed beside the tokens: web searches, and the image model's tokens. `payload` is a response, or
+    an event around one. Opening a page of a search's results is free, and no search."""
+    searched = b'"web_search_call"' in payload
+    drew = b'"image_generation_call"' in payload
+    if answer.usage is None or not (searched or drew):
+        return
+    try:
+        used: _Used = _decode_used(payload)
+    except UNREADABLE:
+        return
+    if isinstance(used, _UsedEvent) and used.response is not None:
+        used = used.response
+    if searched:
+        answer.usage = replace(answer.usage, web_searches=_searches(used))
+    image_usage = bytes(used.tool_usage.image_gen) if drew and used.tool_usage is not None else b"null"
+    drawn = responses_usage(image_usage) if image_usage != b"null" else None
+    if drawn is not None and drawn.total_tokens:
+        models = [tool.model for tool in used.tools or () if tool.type == "image_generation"]
+        model = next((model for model in models if isinstance(model, str) and model), IMAGE_TOOL_MODEL)
+        answer.also = [Billed(model, drawn)]
+
+
+def _searches(used: _Used) -> int:
+    """As billed, where the response says so; else the searches among the items."""
+    told = used.tool_usage.web_search.num_requests if used.tool_usage and used.tool_usage.web_search else None
+    if isinstance(told, int) and not isinstance(told, bool) and told > 0:
+        return told
+    return sum(
+        item.type == "web_search_call" and (item.action is None or item.action.type in (None, "search"))
+        for item in used.output or ()
+    )
+
+
+# ---------------------------------------------------------------------------------------------- what was asked
+
+
+class _Request(msgspec.Struct):
+    input: Any = None
+
+
+_decode_request = msgspec.json.Decoder(_Request).decode
+
+
+def last_input_text(body: bytes) -> str | None:
+    """Of a request: `input` is a text, or items of which some are messages."""
+    try:
+        given = _decode_request(body).input
+    except UNREADABLE:
+        return None
+    if isinstance(given, str):
+        return given or None
+    items = [item for item in given if isinstance(item, dict)] if isinstance(given, list) else []
+    for wanted in ("user", None):
+        for item in reversed(items):
+            if (wanted is None or item.get("role") == wanted) and (found := _texts(item.get("content"))):
+                return "\n".join(found)
+    return None
