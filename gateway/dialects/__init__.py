@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 
-from gateway.dialects.anthropic_messages import AnthropicMessages
+from gateway.dialects.anthropic_endpoints import ENDPOINTS as ANTHROPIC
+from gateway.dialects.anthropic_endpoints import MESSAGES
 from gateway.dialects.base import Answer, Billed, Context, Dialect
 from gateway.dialects.bedrock import BedrockCountTokens
 from gateway.dialects.bedrock_converse import BedrockConverse
 from gateway.dialects.bedrock_invoke import BedrockInvoke
+from gateway.dialects.cohere_endpoints import ENDPOINTS as COHERE
+from gateway.dialects.gemini_endpoints import ENDPOINTS as GEMINI
 from gateway.dialects.openai_endpoints import CHAT
 from gateway.dialects.openai_endpoints import ENDPOINTS as OPENAI
 
@@ -16,11 +19,10 @@ __all__ = ["OPAQUE", "Answer", "Billed", "Context", "Dialect", "dialect_for", "d
 
 OPAQUE = Dialect()
 
-_MESSAGES = AnthropicMessages()
 _CONVERSE = BedrockConverse()
 _BEDROCK_TOKENS = BedrockCountTokens()
 _INVOKE, _BEDROCK_EMBED, _BEDROCK_IMAGE, _BEDROCK_RERANK = (
-    BedrockInvoke(name, kind, anthropic=_MESSAGES, openai=CHAT)
+    BedrockInvoke(name, kind, anthropic=MESSAGES, openai=CHAT)
     for name, kind in (
         ("bedrock.invoke", "llm"),
         ("bedrock.embed", "embedding"),
@@ -31,10 +33,14 @@ _INVOKE, _BEDROCK_EMBED, _BEDROCK_IMAGE, _BEDROCK_RERANK = (
 _BEDROCK = (_CONVERSE, _BEDROCK_TOKENS, _INVOKE, _BEDROCK_EMBED, _BEDROCK_IMAGE, _BEDROCK_RERANK)
 
 _BY_NAME: dict[str, Dialect] = {
-    dialect.name: dialect for dialect in (OPAQUE, *(dialect for _, _, dialect in OPENAI), *_BEDROCK)
+    dialect.name: dialect
+    for dialect in (OPAQUE, *(dialect for _, _, dialect in (*ANTHROPIC, *COHERE, *GEMINI, *OPENAI)), *_BEDROCK)
 }
 
 _BY_ENDPOINT: tuple[tuple[bytes, re.Pattern[bytes], Dialect], ...] = (
+    *ANTHROPIC,
+    *COHERE,
+    *GEMINI,
     *OPENAI,
     (b"POST", re.compile(rb"/model/.+/converse(-stream)?$"), _CONVERSE),
     (b"POST", re.compile(rb"/model/.+/count-tokens$"), _BEDROCK_TOKENS),

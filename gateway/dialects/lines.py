@@ -1,0 +1,41 @@
+"""Finding the few lines of an event stream that matter, by bytes, without parsing the rest.
+
+An event of these streams is one `data:` line (or, in a stream of JSON lines, one line). A string inside JSON cannot
+hold `"usage"`: its quotes would be escaped. So a key that is found as bytes is a key, though perhaps of something
+nested; only a typed look at the line says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+
+def payloads(data: bytes, key: bytes) -> Iterator[bytes]:
+    """The JSON of the lines that hold `key`, from the first to the last, each once."""
+    at = data.find(key)
+    while at >= 0:
+        start, end = _line(data, at)
+        yield _json(data[start:end])
+        at = data.find(key, end)
+
+
+def payloads_from_end(data: bytes, key: bytes) -> Iterator[bytes]:
+    """The same from the last to the first."""
+    at = data.rfind(key)
+    while at >= 0:
+        start, end = _line(data, at)
+        yield _json(data[start:end])
+        at = data.rfind(key, 0, start)
+
+
+def _line(data: bytes, at: int) -> tuple[int, int]:
+    start = max(data.rfind(b"\n", 0, at), data.rfind(b"\r", 0, at)) + 1
+    end = data.find(b"\n", at)
+    carriage = data.find(b"\r", at, end if end >= 0 else len(data))
+    if carriage >= 0:
+        end = carriage
+    return start, end if end >= 0 else len(data)
+
+
+def _json(line: bytes) -> bytes:
+    return line[5:].strip() if line.startswith(b"data:") else line.strip()
