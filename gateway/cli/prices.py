@@ -19,6 +19,7 @@ from gateway.config import Loaded
 from gateway.control.catalog import load_catalog
 from gateway.control.reprice import Preview, preview, write
 from gateway.core.providers import KNOWN
+from gateway.core.routing import Names
 from gateway.store import open_store
 from gateway.store.base import SpanFilter, Store
 from pricing import Catalog, Price
@@ -141,7 +142,7 @@ def _catalog(loaded: Loaded) -> Catalog:
 
 def _resolved(loaded: Loaded, catalog: Catalog, model: str, provider: str | None) -> tuple[str, str]:
     """(provider, its name for the model), as the gateway would route it; then any provider it knows of."""
-    model = loaded.settings.models.get(model, model)
+    model = Names(loaded.settings.models).meaning(model).name
     if provider is not None:
         return provider, model
     prefix, _, rest = model.partition("/")

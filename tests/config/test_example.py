@@ -16,6 +16,7 @@ import yaml
 from gateway.cli.schema import settings_schema
 from gateway.config import load
 from gateway.settings import ApiKey, PriceOverride, PriceTier, Provider, Settings
+from gateway.settings.routes import ModelRoute, RouteTarget
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = (ROOT / "config.example.yaml").read_text("utf-8")
@@ -26,13 +27,20 @@ ENVIRON = {"APP_KEY": "0123456789abcdef", "OPENAI_API_KEY": "sk-1"}
 
 def settings_of(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:
     """Each setting with its dotted path; maps and lists of sections count once, as `providers.*.dialect`."""
-    below = {"providers": (Provider, "*"), "keys": (ApiKey, "0"), "overrides": (PriceOverride, "*.0")}
+    below = {
+        "providers": (Provider, "*"),
+        "targets": (RouteTarget, "0"),
+        "keys": (ApiKey, "0"),
+        "overrides": (PriceOverride, "*.0"),
+    }
     for field in msgspec.structs.fields(kind):
         path = f"{prefix}{field.name}"
         yield path, field
         section = get_args(field.type)[0] if get_origin(field.type) is Annotated else field.type
         if isinstance(section, type) and issubclass(section, msgspec.Struct):
             yield from settings_of(section, f"{path}.")
+        elif path == "models":
+            yield from settings_of(ModelRoute, f"{path}.*.")
         elif field.name in below:
             section, step = below[field.name]
             yield from settings_of(section, f"{path}.{step}.")

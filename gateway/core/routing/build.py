@@ -1,4 +1,4 @@
-"""Routes out of the configuration: aliases followed, fallbacks that are routes taken apart, units as the core has them."""
+"""Routes out of the configuration: aliases followed, fallbacks that are routes taken apart, units the core's own."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ class UnroutableError(ValueError):
 
 def stops(route: ModelRoute, names: Names, path: tuple[str, ...]) -> list[Stop]:
     """The targets, then each fallback as a tier of its own; a fallback that is a route brings its targets as one tier
-    and its fallbacks as the next. A model that is there already is not repeated. Raises CircleError, UnroutableError."""
+    and its fallbacks as the next. A model that is there already is not repeated.
+
+    Raises CircleError and UnroutableError.
+    """
     found = [Stop(0, target) for target in _targets(route, names, path)]
     for tier in _fallback_tiers(route, names, path):
         known = {stop.target.model for stop in found}
@@ -76,7 +79,8 @@ def _named(target: RouteTarget, meaning: Meaning) -> RouteTarget:
 def route_of(meaning: Meaning, names: Names, place: Callable[[str], Place]) -> Route:
     """The route of a name, a plain model's included: that has one member and no retries, only other keys.
 
-    `place` is asked for each member's model. `Route.members` are in the order of `stops`. Raises CircleError and UnroutableError.
+    `place` is asked for each member's model. `Route.members` are in the order of `stops`.
+    Raises CircleError and UnroutableError.
     """
     if meaning.route is None:
         lone = RouteTarget(model=meaning.name)

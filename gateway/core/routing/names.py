@@ -1,8 +1,8 @@
 """What a model's name stands for: aliases, patterns, routes.
 
 The exact name wins over a pattern, and of patterns the one with most characters of its own. A pattern (`anthropic/*`)
-has one `*`, whose part is carried over to what it stands for. Patterns look at what the client asks for only; what a name
-stands for is looked up among exact names, so that a `*` for everything does not swallow the targets of a route.
+has one `*`, whose part is carried over to what it stands for. Patterns look at what the client asks for only; what a
+name stands for is looked up among exact names, so that a `*` for everything does not swallow the targets of a route.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ class Names:
         while True:
             if path and name == path[-1]:
                 return Meaning(name, None, path)
+            value = self._exact.get(name)
+            if value is None:
+                return Meaning(name, None, (*path, name))
             if name in path:
                 raise CircleError((*path, name))
             path = (*path, name)
-            value = self._exact.get(name)
-            if value is None:
-                return Meaning(name, None, path)
             if isinstance(value, ModelRoute):
                 return Meaning(name, value, path)
             name = value
