@@ -160,6 +160,8 @@ def matches(span: Span, which: SpanFilter) -> bool:
         and (not which.unpriced or is_unpriced(span))
         and (which.q is None or any(text and which.q.casefold() in text.casefold() for text in texts))
         and all(span.tags.get(key) in values for key, values in which.tags)
+        and among(span.config, which.config)
+        and among(span.variant, which.variant)
         and among(span.prompt, which.prompt)
         and among(version_of(span), which.prompt_version)
         and not any(is_among(span, name, value) for name, values in which.exclude for value in values)
