@@ -15,7 +15,7 @@ import msgspec
 from gateway.api.filters import iso_time
 from gateway.core.span import Attempt, Payload, Span, ToolCall
 from gateway.store.base import SpanDetail
-from pricing.usage import Usage
+from pricing.usage import Billed, Usage
 
 NANO = 1_000_000_000
 _NO_USAGE = Usage()
@@ -36,6 +36,13 @@ class ToolCallRecord(msgspec.Struct):
     name: str
     arguments: str | None
     """The text the model wrote, which need not be JSON."""
+
+
+class BilledRecord(msgspec.Struct, frozen=True):
+    model: str
+    input_tokens: int | None
+    output_tokens: int | None
+    service_tier: str | None
 
 
 class Record(msgspec.Struct):
@@ -104,6 +111,8 @@ class Record(msgspec.Struct):
     tags: dict[str, str]
     input_preview: str | None
     output_preview: str | None
+    upstream_provider: str | None
+    billed_also: list[BilledRecord]
 
 
 class DetailRecord(Record):
@@ -198,6 +207,8 @@ def _values(span: Span) -> tuple[Any, ...]:
         span.tags,
         span.input_preview,
         span.output_preview,
+        span.upstream_provider,
+        [_billed(part) for part in span.also],
     )
 
 
@@ -247,6 +258,10 @@ def body_json(body: bytes | None, content_type: str | None = None) -> msgspec.Ra
         return msgspec.json.decode(body, type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError):
         return msgspec.Raw(encode(text))
+
+
+def _billed(part: Billed) -> BilledRecord:
+    return BilledRecord(part.model, part.usage.input_tokens, part.usage.output_tokens, part.service_tier)
 
 
 def _attempt(attempt: Attempt) -> AttemptRecord:

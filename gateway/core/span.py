@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pricing.usage import Usage
+from pricing.usage import Billed, Usage
 
 ERROR_TYPES = (
     "timeout",
@@ -131,6 +131,14 @@ class CallClosed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """As on the wire, names in lower case; without credentials and cookies."""
     timing: list[tuple[int, int]] | None = None
     """(µs since started_at, bytes) per chunk, with `log.capture_stream_timing`."""
+    upstream_provider: str | None = None
+    """Who really answered, by a routing service's word."""
+    priced_as: str | None = None
+    """The model whose price was taken, where it is not `model`."""
+    also: list[Billed] = []
+    """What is billed at other models' prices; in the cost, not in `usage`."""
+    bill_id: str | None = None
+    """`provider:id` of what is paid for, where other calls may report it again: the first one recorded is booked."""
 
 
 class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -194,6 +202,9 @@ class Span(msgspec.Struct, kw_only=True):
     upstream_us: int | None = None
     overhead_us: int | None = None
     cache: str | None = None
+    upstream_provider: str | None = None
+    priced_as: str | None = None
+    also: list[Billed] = []
     attempts: list[Attempt] = []
     tags: dict[str, str] = {}
     input_preview: str | None = None

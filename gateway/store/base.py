@@ -22,6 +22,25 @@ class SpanWrite(msgspec.Struct):
 
     span: Span
     payload: Payload | None = None
+    bill_id: str | None = None
+    """Where several calls may report one bill, which: the first one stored keeps its usage and cost, and of the
+    others `not_billed` is stored."""
+
+
+def not_billed(span: Span) -> Span:
+    """A call that reported what another one had already been booked for. What it reported stays to be seen."""
+    return msgspec.structs.replace(
+        span,
+        usage=None,
+        usage_source="none",
+        also=[],
+        cost_nanousd=None,
+        input_cost_nanousd=None,
+        output_cost_nanousd=None,
+        charge_nanousd=None,
+        cost_source="none",
+        price_id=None,
+    )
 
 
 class JournalPosition(msgspec.Struct, frozen=True):

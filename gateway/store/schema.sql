@@ -17,6 +17,13 @@ CREATE TABLE audit (
     PRIMARY KEY (number)
 );
 
+CREATE TABLE billed (
+    bill_id VARCHAR NOT NULL,
+    request_id VARCHAR NOT NULL,
+    billed_at INTEGER NOT NULL,
+    PRIMARY KEY (bill_id)
+);
+
 CREATE TABLE carried_opens (
     request_id VARCHAR NOT NULL,
     journal VARCHAR NOT NULL,
@@ -172,7 +179,7 @@ CREATE TABLE span_details (
     tool_calls VARCHAR,
     usage VARCHAR,
     usage_raw BLOB,
-    attempts VARCHAR,
+    attempts VARCHAR, also VARCHAR, priced_as VARCHAR,
     PRIMARY KEY (span)
 );
 
@@ -238,7 +245,7 @@ CREATE TABLE spans (
     cache_write_tokens INTEGER,
     reasoning_tokens INTEGER,
     unpriced INTEGER NOT NULL,
-    outcome INTEGER NOT NULL, series INTEGER DEFAULT 0 NOT NULL,
+    outcome INTEGER NOT NULL, series INTEGER DEFAULT 0 NOT NULL, upstream_provider VARCHAR,
     PRIMARY KEY (id)
 );
 
@@ -247,6 +254,8 @@ CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 
 CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 
 CREATE INDEX ix_audit_kind ON audit (kind, id);
+
+CREATE INDEX ix_billed_billed_at ON billed (billed_at);
 
 CREATE INDEX ix_carried_opens_journal ON carried_opens (journal);
 
@@ -276,4 +285,4 @@ CREATE INDEX ix_spans_unpriced ON spans (started_at) WHERE unpriced = 1;
 
 CREATE INDEX ix_spans_user ON spans (user, started_at) WHERE user IS NOT NULL;
 
-INSERT INTO alembic_version VALUES ('0003');
+INSERT INTO alembic_version VALUES ('0004');

@@ -90,6 +90,8 @@ class SpanRow(SQLModel, table=True):
     """0 succeeded, 1 failed, 2 cancelled by the client."""
     series: int = Field(sa_column_kwargs={"server_default": text("0")})
     """That of scope `call`: with its index any filter on the columns of a series finds its rows."""
+    upstream_provider: str | None
+    """Who really answered, by a routing service's word"""
 
 
 class SpanDetailRow(SQLModel, table=True):
@@ -105,6 +107,19 @@ class SpanDetailRow(SQLModel, table=True):
     usage: str | None
     usage_raw: bytes | None = Field(sa_type=LargeBinary)
     attempts: str | None
+    also: str | None
+    """JSON array of what was billed at other models' prices"""
+    priced_as: str | None
+
+
+class BilledRow(SQLModel, table=True):
+    """Bills that several calls may report (a response, a batch): the first report is booked."""
+
+    __tablename__ = "billed"
+    __table_args__ = (Index("ix_billed_billed_at", "billed_at"),)
+    bill_id: str = Field(primary_key=True)
+    request_id: str
+    billed_at: int
 
 
 class PayloadRow(SQLModel, table=True):

@@ -31,6 +31,7 @@ from gateway.store.base import (
     Store,
     TagValue,
 )
+from pricing import Usage
 from tests.store import naive
 from tests.store.naive import DAY, FULL_SPAN, HOUR, T0, make_span, make_write
 
@@ -537,6 +538,33 @@ def test_keys_are_kept_and_their_changes_seen(make_store: MakeStore) -> None:
 
 
 # ------------------------------------------------------------------------------------------------ retention
+
+
+def test_a_bill_is_booked_with_its_first_report(make_store: MakeStore) -> None:
+    """Reported twice in one batch, again in a later one, and replayed after a crash."""
+
+    def reported(number: int, bill_id: str | None = "openai:resp_1") -> SpanWrite:
+        span = make_span(number, tenant="bills", usage=Usage(input_tokens=10, output_tokens=2), usage_raw=b"{}")
+        span.usage_source, span.cost_source, span.cost_nanousd = "reported", "catalog", 500
+        return SpanWrite(span, None, bill_id)
+
+    async def work(store: Store) -> None:
+        first, again, later = reported(1), reported(2), reported(3)
+        assert (await store.write(Batch(spans=[first, again]))).new == 2
+        assert (
+            await store.write(Batch(spans=[first, later, reported(4, None), reported(5, "openai:resp_2")]))
+        ).new == 3
+        assert (await store.write(Batch(spans=[again, first]))).new == 0
+        booked = {}
+        for write in (first, again, later):
+            detail = await store.span(write.span.request_id)
+            assert detail is not None
+            booked[write.span.request_id] = (detail.span.cost_nanousd, detail.span.usage_source, detail.span.usage_raw)
+        assert list(booked.values()) == [(500, "reported", b"{}"), (None, "none", b"{}"), (None, "none", b"{}")]
+        totals = (await store.stats(SpanFilter(tenant=("bills",)))).totals
+        assert (totals.requests, totals.cost_nanousd, totals.input_tokens, totals.unpriced) == (5, 1500, 30, 0)
+
+    using(make_store, work)
 
 
 def test_retention_takes_rows_and_leaves_totals(make_store: MakeStore) -> None:

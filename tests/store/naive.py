@@ -9,7 +9,7 @@ from math import ceil
 
 from gateway.core.span import Attempt, Payload, Span, ToolCall
 from gateway.store.base import Distribution, SpanFilter, SpanWrite, Totals
-from pricing.usage import Usage
+from pricing.usage import Billed, Usage
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
@@ -126,6 +126,9 @@ FULL_SPAN = Span(
     upstream_us=4,
     overhead_us=1,
     cache="miss",
+    upstream_provider="Amazon Bedrock",
+    priced_as="eu.m-1",
+    also=[Billed("m-2", Usage(input_tokens=3), "batch")],
     attempts=[Attempt("openai", "gpt-4o-mini", None, "timeout", T0, 2, None)],
     tags={"feature": "chat", 'od"d': "naïve ☃"},
     input_preview="in",

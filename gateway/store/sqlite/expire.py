@@ -6,6 +6,7 @@ from typing import Any
 
 import aiosqlite
 
+from gateway.store.sqlite.bills import DELETE_OLD_BILLS
 from gateway.store.sqlite.connection import Database
 from gateway.store.sqlite.rows import tags_of
 from gateway.store.sqlite.series import HOUR, TAG, Series
@@ -40,6 +41,7 @@ class Expiry:
         async with self._database.writing() as db:
             if spans_before_us is not None:
                 gone += await _delete_spans(db, spans_before_us // HOUR * HOUR, limit)
+                await db.execute(DELETE_OLD_BILLS, (spans_before_us, limit))
             if payloads_before_us is not None:
                 cursor = await db.execute(DELETE_OLD_PAYLOADS, (payloads_before_us, limit))
                 gone += cursor.rowcount

@@ -9,7 +9,7 @@ import msgspec
 import zstandard
 
 from gateway.core.span import Attempt, Payload, Span, ToolCall
-from pricing.usage import Usage
+from pricing.usage import Billed, Usage
 
 PLAIN = [
     "request_id",
@@ -58,6 +58,7 @@ PLAIN = [
     "upstream_us",
     "overhead_us",
     "cache",
+    "upstream_provider",
 ]
 """Columns of `spans` that are fields of Span, by the same name."""
 DERIVED = [
@@ -70,7 +71,18 @@ DERIVED = [
     "outcome",
 ]
 """Columns of `spans` for adding up and filtering."""
-DETAILS = ["error_message", "input_preview", "output_preview", "tags", "tool_calls", "usage", "usage_raw", "attempts"]
+DETAILS = [
+    "error_message",
+    "input_preview",
+    "output_preview",
+    "tags",
+    "tool_calls",
+    "usage",
+    "usage_raw",
+    "attempts",
+    "also",
+    "priced_as",
+]
 
 SPAN_COLUMNS = ", ".join([f"s.{name}" for name in PLAIN] + [f"d.{name}" for name in DETAILS])
 """What `span_of` takes, from `spans s JOIN span_details d`."""
@@ -87,6 +99,7 @@ _tags = msgspec.json.Decoder(dict[str, str])
 _tool_calls = msgspec.json.Decoder(list[ToolCall])
 _attempts = msgspec.json.Decoder(list[Attempt])
 _usage = msgspec.json.Decoder(Usage)
+_also = msgspec.json.Decoder(list[Billed])
 _payload = msgspec.msgpack.Decoder(Payload)
 
 
@@ -150,13 +163,17 @@ def details_of(span: Span) -> list[Any]:
         _encode(span.usage).decode() if span.usage is not None else None,
         span.usage_raw,
         _encode(span.attempts).decode() if span.attempts else None,
+        _encode(span.also).decode() if span.also else None,
+        span.priced_as,
     ]
 
 
 def span_of(row: tuple[Any, ...]) -> Span:
     """From a row of SPAN_COLUMNS."""
     plain = len(PLAIN)
-    error_message, input_preview, output_preview, tags, tool_calls, usage, usage_raw, attempts = row[plain:]
+    error_message, input_preview, output_preview, tags, tool_calls, usage, usage_raw, attempts, also, priced_as = row[
+        plain:
+    ]
     fields = dict(zip(PLAIN, row[:plain], strict=True))
     fields["stream"] = bool(fields["stream"])
     return Span(
@@ -169,6 +186,8 @@ def span_of(row: tuple[Any, ...]) -> Span:
         usage=_usage.decode(usage) if usage is not None else None,
         usage_raw=usage_raw,
         attempts=_attempts.decode(attempts) if attempts else [],
+        also=_also.decode(also) if also else [],
+        priced_as=priced_as,
     )
 
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import aiosqlite
 import msgspec
 
-from gateway.store.base import Batch, Rejected, SetAside, SpanWrite, Written
+from gateway.store.base import Batch, Rejected, SetAside, SpanWrite, Written, not_billed
+from gateway.store.sqlite.bills import enter_bills, reported_before
 from gateway.store.sqlite.connection import Database
 from gateway.store.sqlite.rollups import SeriesBook, add_cells
 from gateway.store.sqlite.rows import DERIVED, DETAILS, PLAIN, PayloadCodec, details_of, row_of
@@ -66,10 +67,12 @@ class Writer:
             self.book.begin(self._database.generation)
             fresh = await _unknown(db, prepared)
             if fresh:
+                fresh = await self._billed_once(db, fresh)
                 await self.book.enter(db, {one.series for one in fresh})
                 stored, refused = await self._insert(db, fresh)
                 rejected += refused
                 await self._count(db, stored)
+                await enter_bills(db, [one.write for _, one in stored])
                 fresh = [one for _, one in stored]
             await _move_journal(db, batch)
             if rejected and set_aside is not None:
@@ -97,6 +100,18 @@ class Writer:
             except ROW_ERRORS as exc:
                 rejected.append(Rejected(write, f"{type(exc).__name__}: {exc}"))
         return list(prepared.values()), rejected
+
+    async def _billed_once(self, db: aiosqlite.Connection, fresh: list[Prepared]) -> list[Prepared]:
+        repeats = await reported_before(db, [one.write for one in fresh])
+        if not repeats:
+            return fresh
+        writes = [
+            SpanWrite(not_billed(one.write.span), one.write.payload)
+            if one.write.span.request_id in repeats
+            else one.write
+            for one in fresh
+        ]
+        return self._prepare(writes)[0]
 
     async def _insert(
         self, db: aiosqlite.Connection, fresh: list[Prepared]
