@@ -259,6 +259,8 @@ def _known_of(
         out |= {"auth": row.auth, "ask_usage": row.ask_usage}
     if row.forward_metadata:
         out["metadata"] = "forward"
+    if row.region_variable and isinstance(given.get("region"), str):
+        environ = {**environ, row.region_variable: given["region"]}
     if "base_url" not in given and row.name != DEMO:
         missing = document.missing_variables(row.base_url, environ)
         if missing:
@@ -276,7 +278,8 @@ def _key_in(row: KnownProvider, environ: Mapping[str, str]) -> str | None:
 def _provider_warnings(settings: Settings) -> Iterator[str]:
     for name, provider in settings.providers.items():
         row = KNOWN.get(name)
-        if provider.api_key is None and (row is None or row.key_variables):
+        has_key = provider.api_key is not None or provider.aws_access_key_id is not None
+        if not has_key and (row is None or row.key_variables):
             way_out = f"set {row.key_variables[0]} or " if row else ""
             yield f"providers.{name}: no key; {way_out}api_key (`none` if it needs none)"
         if provider.dialect == "openai" and provider.base_url and provider.base_url.count("/") == 2:

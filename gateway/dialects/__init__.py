@@ -5,49 +5,27 @@ from __future__ import annotations
 import re
 
 from gateway.dialects.anthropic_endpoints import ENDPOINTS as ANTHROPIC
-from gateway.dialects.anthropic_endpoints import MESSAGES
 from gateway.dialects.base import Answer, Billed, Context, Dialect
-from gateway.dialects.bedrock import BedrockCountTokens
-from gateway.dialects.bedrock_converse import BedrockConverse
-from gateway.dialects.bedrock_invoke import BedrockInvoke
+from gateway.dialects.bedrock_endpoints import ENDPOINTS as BEDROCK
 from gateway.dialects.cohere_endpoints import ENDPOINTS as COHERE
 from gateway.dialects.gemini_endpoints import ENDPOINTS as GEMINI
-from gateway.dialects.openai_endpoints import CHAT
 from gateway.dialects.openai_endpoints import ENDPOINTS as OPENAI
 
 __all__ = ["OPAQUE", "Answer", "Billed", "Context", "Dialect", "dialect_for", "dialect_named"]
 
 OPAQUE = Dialect()
 
-_CONVERSE = BedrockConverse()
-_BEDROCK_TOKENS = BedrockCountTokens()
-_INVOKE, _BEDROCK_EMBED, _BEDROCK_IMAGE, _BEDROCK_RERANK = (
-    BedrockInvoke(name, kind, anthropic=MESSAGES, openai=CHAT)
-    for name, kind in (
-        ("bedrock.invoke", "llm"),
-        ("bedrock.embed", "embedding"),
-        ("bedrock.image", "image"),
-        ("bedrock.rerank", "rerank"),
-    )
-)
-_BEDROCK = (_CONVERSE, _BEDROCK_TOKENS, _INVOKE, _BEDROCK_EMBED, _BEDROCK_IMAGE, _BEDROCK_RERANK)
-
 _BY_NAME: dict[str, Dialect] = {
     dialect.name: dialect
-    for dialect in (OPAQUE, *(dialect for _, _, dialect in (*ANTHROPIC, *COHERE, *GEMINI, *OPENAI)), *_BEDROCK)
+    for dialect in (OPAQUE, *(dialect for _, _, dialect in (*ANTHROPIC, *BEDROCK, *COHERE, *GEMINI, *OPENAI)))
 }
 
 _BY_ENDPOINT: tuple[tuple[bytes, re.Pattern[bytes], Dialect], ...] = (
     *ANTHROPIC,
+    *BEDROCK,
     *COHERE,
     *GEMINI,
     *OPENAI,
-    (b"POST", re.compile(rb"/model/.+/converse(-stream)?$"), _CONVERSE),
-    (b"POST", re.compile(rb"/model/.+/count-tokens$"), _BEDROCK_TOKENS),
-    (b"POST", re.compile(rb"/model/.*embed.*/invoke$"), _BEDROCK_EMBED),
-    (b"POST", re.compile(rb"/model/.*(image|canvas|stability|sd3).*/invoke$"), _BEDROCK_IMAGE),
-    (b"POST", re.compile(rb"/model/.*rerank.*/invoke$"), _BEDROCK_RERANK),
-    (b"POST", re.compile(rb"/model/.+/invoke(-with-response-stream)?$"), _INVOKE),
 )
 """(method, what the path holds, dialect): the first that matches. By their ends, because the same path is called with
 and without `/v1`, and under `/p/{provider}` with whatever the provider puts in front."""

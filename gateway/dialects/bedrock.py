@@ -90,6 +90,17 @@ class BedrockCountTokens(Bedrock):
         return self.settle(data, streaming, context)
 
 
+class BedrockOther(Bedrock):
+    """What is not about one model, held all the same: a request is signed with its body."""
+
+    name = "bedrock.other"
+    kind = "other"
+    needs_model = False
+
+    def streams(self, path: bytes) -> bool | None:
+        return False
+
+
 def _exception(status: int) -> str:
     return _EXCEPTIONS.get(status, "validationException" if status < 500 else "internalServerException")
 

@@ -15,6 +15,7 @@ from gateway.proxy.headers import Headers, accept_encoding, forwarded, without_c
 MOST_REMEMBERED = 4096
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: (\d{1,15})\r\n", re.IGNORECASE)
+_AWS_CREDENTIAL = re.compile(rb"(?:^|[ ,])Credential=([^/, ]+)/")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
@@ -113,10 +114,14 @@ def provider_in(path: bytes) -> tuple[str | None, bytes]:
 
 
 def _token_in(lookup: dict[bytes, bytes]) -> bytes | None:
-    """From where the client's SDK puts a key: `Authorization: Bearer`, `x-api-key`, `x-goog-api-key`, `api-key`."""
+    """From where the client's SDK puts a key: `Authorization: Bearer`, `x-api-key`, `x-goog-api-key`, `api-key`; AWS's
+    SDKs sign, and name the access key id as the credential: it is the gateway key then, and what it signs with is not
+    looked at."""
     scheme, _, token = lookup.get(b"authorization", b"").partition(b" ")
     if scheme.lower() == b"bearer" and token.strip():
         return token.strip()
+    if scheme == b"AWS4-HMAC-SHA256" and (credential := _AWS_CREDENTIAL.search(token)):
+        return credential[1]
     for name in (b"x-api-key", b"x-goog-api-key", b"api-key"):
         if presented := lookup.get(name):
             return presented

@@ -20,7 +20,17 @@ HOP_BY_HOP = frozenset(
     )
 )
 
-CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key", b"cookie", b"set-cookie"))
+CREDENTIALS = frozenset(
+    (
+        b"authorization",
+        b"x-api-key",
+        b"api-key",
+        b"x-goog-api-key",
+        b"x-amz-security-token",
+        b"cookie",
+        b"set-cookie",
+    )
+)
 """Never logged. The client's never reach a provider, the provider's never reach a client."""
 
 NOT_FORWARDED = (
@@ -33,6 +43,8 @@ NOT_FORWARDED = (
             b"content-encoding",  # a body that is held is forwarded decoded
             b"accept-encoding",  # see accept_encoding
             b"expect",
+            b"x-amz-date",  # of a signature made for the gateway; it signs anew
+            b"x-amz-content-sha256",
             b"x-request-id",
             b"forwarded",
             b"x-forwarded-for",

@@ -8,6 +8,9 @@ import zlib
 
 import zstandard
 
+from gateway.core.eventstream import CONTENT_TYPE as EVENT_STREAM
+from gateway.dialects.bedrock_events import as_lines
+
 READ_LIMIT_BYTES = 64 * 1024 * 1024
 """A decoded body is read up to here: a small compressed body can be a bomb."""
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
@@ -72,6 +75,11 @@ def _zstd(body: bytes, limit: int) -> bytes:
             parts.append(part)
             room -= len(part)
     return b"".join(parts)
+
+
+def readable(body: bytes, content_type: str | None) -> bytes:
+    """A binary event stream as JSON lines, one event each; any other body as it is. Dialects read both."""
+    return as_lines(body) if (content_type or "").startswith(EVENT_STREAM) else body
 
 
 def is_text(body: bytes, content_type: str | None) -> bool:

@@ -7,11 +7,13 @@ import re
 import msgspec
 
 _FIELDS = (
-    rb'"(content|text|delta|arguments|reasoning|reasoning_content|thinking|partial_json|refusal|transcript|input|summary)"'
+    rb'"(content|text|delta|outputText|generation|arguments|reasoning|reasoning_content|thinking|partial_json|refusal'
+    rb'|transcript|input|summary)"'
     rb'\s*:\s*"([^"]*)"'
 )
 _FIELD = re.compile(_FIELDS)
-_TOKEN = re.compile(rb'(\n)|"(?:index|output_index|content_index|summary_index)"\s*:\s*(\d+)|' + _FIELDS)
+_INDEXES = rb'"(?:index|output_index|content_index|summary_index|contentBlockIndex)"\s*:\s*(\d+)'
+_TOKEN = re.compile(rb"(\n)|" + _INDEXES + rb"|" + _FIELDS)
 _SEVERAL_CHOICES = re.compile(rb'"index"\s*:\s*[1-9]')
 
 

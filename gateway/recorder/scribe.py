@@ -10,7 +10,7 @@ import msgspec
 from gateway.core.ids import uuid7_time_us
 from gateway.core.span import CallClosed, CallOpened, Payload, Span, ToolCall
 from gateway.dialects import Answer, Context, dialect_named
-from gateway.recorder.bodies import binary_note, cut, decoded, is_text
+from gateway.recorder.bodies import binary_note, cut, decoded, is_text, readable
 from gateway.recorder.redaction import Redactor
 from gateway.settings import Log
 from gateway.store.base import SpanWrite
@@ -63,7 +63,7 @@ class Scribe:
             span.input_preview = self._preview(dialect.prompt(asked.text) if asked.text else None)
             span.output_preview = self._preview(response_text)
         span.tool_calls = self._tool_calls(answer.tool_calls) or None
-        return SpanWrite(span, self._payload(closed, asked, said, response_text, counts))
+        return SpanWrite(span, self._payload(closed, asked, said, response_text, counts), closed.bill_id)
 
     def interrupted(self, opened: CallOpened) -> SpanWrite:
         """The row of a call whose worker died before its end. The provider may have billed it, so its input counts as
@@ -142,10 +142,11 @@ class Scribe:
         whole = decoded(raw, encoding)
         if whole is None:
             return _Body(raw, is_cut, None, binary_note(raw, size, f"{content_type}, {encoding}"))
-        if not is_text(whole, content_type):
+        text = readable(whole, content_type)
+        if not is_text(text, content_type):
             return _Body(whole, is_cut, None, binary_note(whole, size, content_type))
         redact = self._redactor.stream if streaming else self._redactor.body
-        return _Body(whole, is_cut, redact(whole, counts), None)
+        return _Body(whole, is_cut, redact(text, counts), None)
 
     def _once_more(self, text: str | None) -> str | None:
         """What was read out of a redacted body is free of escapes now: nothing can hide in them any more."""

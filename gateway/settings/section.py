@@ -14,7 +14,9 @@ Count = Annotated[int, Meta(ge=1)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
-SECRET_FIELDS = frozenset({"api_key", "key", "headers"})
+SECRET_FIELDS = frozenset(
+    {"api_key", "key", "headers", "client_secret", "aws_access_key_id", "aws_secret_access_key", "aws_session_token"}
+)
 """Settings whose values are never shown: not in a `repr`, not in a message."""
 
 _URL_PASSWORD = re.compile(r"(://[^/@:]*):[^/@]*@")

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.dialects import OPAQUE
 from gateway.proxy.head import MOST_REMEMBERED, Head, KnownHeads, provider_in
 from gateway.proxy.headers import Headers
 
@@ -29,6 +28,9 @@ def wire(length: int, *lines: bytes, path: bytes = CHAT) -> bytes:
         (CHAT, [(b"api-key", b"cg-4")], b"cg-4"),
         (CHAT + b"?key=cg%2D5&alt=sse", [], b"cg-5"),
         (CHAT, [(b"authorization", b"Basic abc")], None),
+        (CHAT, [(b"authorization", b"AWS4-HMAC-SHA256 Credential=cg-3/20260101/us-east-1/bedrock/aws4_request, x=y")],
+         b"cg-3"),
+        (CHAT, [(b"authorization", b"AWS4-HMAC-SHA256 SignedHeaders=host")], None),
         (CHAT, [(b"authorization", b"Bearer ")], None),
         (CHAT, [(b"authorization", b"Bearer "), (b"x-api-key", b"cg-2")], b"cg-2"),
         (CHAT, [], None),
@@ -67,7 +69,8 @@ def test_a_path_can_name_its_provider(path: bytes, provider: str | None, rest: b
         (b"POST", CHAT, b"text/plain", True),
         (b"POST", b"/v1/images/generations", b"application/json; charset=utf-8", True),
         (b"POST", b"/v1/files", b"multipart/form-data; boundary=x", False),
-        (b"POST", b"/p/groq/v1/chat/completions", b"application/json", False),
+        (b"POST", b"/p/groq/v1/chat/completions", b"application/json", True),
+        (b"POST", b"/p/groq/v1/anything", b"application/json", False),
         (b"GET", b"/v1/files", b"application/json", False),
     ],
 )
@@ -93,7 +96,7 @@ def test_what_else_a_head_says() -> None:
     assert (found.expects_continue, found.chunked, found.content_encoding) == (True, True, b"gzip")
     assert (found.content_type, found.endpoint) == ("application/json", "POST /v1/chat/completions")
     assert head(CHAT, (b"traceparent", b"nonsense")).trace_id is None
-    assert head(b"/p/groq/v1/chat/completions").dialect is OPAQUE
+    assert head(b"/p/groq/v1/chat/completions").dialect.name == "openai.chat"
 
 
 def test_a_head_is_known_again_whatever_its_body() -> None:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 import zstandard
 
+from gateway.core.eventstream import encode
 from gateway.core.span import CallClosed, Span, ToolCall
 from gateway.recorder.bodies import cut, decoded, is_text
 from gateway.recorder.scribe import Scribe
@@ -211,3 +212,33 @@ def test_a_stream_is_read_event_by_event_and_redacted_across_them(row):
     assert b"jane" not in write.payload.response_body
     assert b"ple.com" not in write.payload.response_body
     assert write.payload.redactions == {"email": 2}
+
+
+def test_a_binary_event_stream_is_kept_as_lines_and_searched_for_secrets(row):
+    headers = {":content-type": "application/json", ":message-type": "event"}
+    said = b"".join(
+        encode({":event-type": name, **headers}, json.dumps(event).encode())
+        for name, event in (
+            ("messageStart", {"role": "assistant"}),
+            ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "Done: jane@exa"}}),
+            ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "mple.com"}}),
+            ("messageStop", {"stopReason": "end_turn"}),
+            ("metadata", {"usage": {"inputTokens": 1, "outputTokens": 2}}),
+        )
+    )
+    write = row(
+        said=said,
+        dialect="bedrock.converse",
+        endpoint="POST /p/bedrock/model/amazon.nova-micro-v1%3A0/converse-stream",
+        stream=True,
+        response_content_type="application/vnd.amazon.eventstream",
+    )
+    assert write.payload is not None
+    lines = [json.loads(line) for line in write.payload.response_body.splitlines()]
+    assert [next(iter(line)) for line in lines] == [
+        "messageStart", "contentBlockDelta", "contentBlockDelta", "messageStop", "metadata",
+    ]  # fmt: skip
+    assert "jane" not in write.payload.response_body.decode()
+    assert "example.com" not in write.payload.response_text
+    assert write.span.finish_reason == "end_turn"
+    assert write.payload.response_bytes == len(said)
