@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.core.health import JournalHealth, ProviderHealth, RecorderHealth
+from gateway.core.key import Key
+from gateway.core.routing import Member, Route
 from gateway.settings import Settings
 from gateway.store.base import Store
 
 if TYPE_CHECKING:
+    from gateway.control.identity import Identity
     from gateway.control.keys import Keyring
     from gateway.control.sessions import Sessions
     from gateway.proxy.inflight import InFlightCalls
@@ -36,6 +39,19 @@ class ProxyCounters(Protocol):
     client_connections: int
 
 
+class Routing(Protocol):
+    """Where calls go, as this worker's data plane has it."""
+
+    def resolve(self, model: str, key: Key | None) -> Route:
+        """What a call for `model` with this key would follow. Raises the CallError that the call would get."""
+
+    def all(self) -> Iterable[Route]:
+        """The routes that `models` names; a pattern's are made when somebody asks."""
+
+    def names(self, member: Member) -> tuple[str, str]:
+        """(provider, model there)."""
+
+
 @dataclass
 class AppState:
     """Found at `request.app.state.callgate`. `settings` and `catalog` are replaced whole on a reload."""
@@ -46,6 +62,7 @@ class AppState:
     store: Store
     keyring: Keyring
     sessions: Sessions
+    identity: Identity
     catalog: Catalog
     counters: ProxyCounters
     journal_health: Callable[[], JournalHealth]
@@ -60,3 +77,5 @@ class AppState:
     """The calls this worker carries; None in a process that carries none."""
     inside: InsideCaller | None = None
     """Makes calls from within, for a replay; None where there is no data plane."""
+    routing: Routing | None = None
+    """None where there is no data plane."""

@@ -61,6 +61,10 @@ class Answer(msgspec.Struct, kw_only=True):
     """False for a stream that ended without its end mark or finish reason: it was cut."""
 
     # Only from `read`:
+    kind: str | None = None
+    """The span's kind, where only the body tells it: a tool that was called."""
+    name: str | None = None
+    """What was called, as the span's name."""
     response_id: str | None = None
     text: str | None = None
     reasoning: str | None = None

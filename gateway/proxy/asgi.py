@@ -39,7 +39,7 @@ class GatewayApp:
                 length = int(value)
             else:
                 headers.append((name, value))
-        head = Head(scope["method"].encode(), _url(scope), headers)
+        head = Head(scope["method"].encode(), _url(scope), headers, self._gateway.table.spoken)
         exchange = door.exchange = Exchange(self._gateway, door, head, length)
         exchange.begin()
         reading = asyncio.create_task(_read(exchange, door, receive))

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gateway.core import body as request_body
+from gateway.core.health import PROVIDER_FAULTS
+from gateway.core.routing import Outcome, judge
 from gateway.core.span import Attempt, CallClosed, CallOpened
 from gateway.dialects import Answer, Context
 from gateway.errors import CallError, JournalError
@@ -22,6 +24,7 @@ from pricing import Usage
 
 if TYPE_CHECKING:
     from gateway.proxy.exchange import Exchange
+    from gateway.proxy.journey import Journey
     from gateway.proxy.relay import Relay
 
 
@@ -86,11 +89,15 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
     if relay is not None:
         body = decoded(relay.tap.joined(), relay.encoding)
         dialect = exchange.head.dialect
-        context = Context(exchange.head.path, exchange.raw, relay.lookup, exchange.plan.target.model)
+        upstream = exchange.plan.target.upstream
+        asked = exchange.raw if exchange.request_tap is None else exchange.request_tap.joined()
+        context = Context(exchange.head.path, asked, relay.lookup, exchange.plan.target.model, upstream.evidence)
         if relay.status < 400:
             answer = dialect.settle(body, relay.streaming, context)
         else:
             answer = dialect.read(body, relay.streaming, relay.status, context)
+        if answer.bill_id is not None:
+            exchange.gateway.bills.settle_once(upstream.name, answer)
         if answer.usage is not None:
             source = "reported"
         elif relay.streaming and (error is not None or relay.client_is_gone or not answer.complete):
@@ -99,6 +106,8 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
         plan = exchange.plan
         tenant = plan.tags.get("tenantSlug")
         cost = cost_of(answer, plan.target, exchange.gateway.table, tenant, exchange.started_at)
+    if exchange.plan.journey is not None:
+        _end_journey(exchange, exchange.plan.journey, status, error, relay, cost)
     closed = _closed(exchange, status, error, relay, answer, source, cost)
     exchange.plan.target.upstream.health.note(closed.error_type, closed.upstream_us, closed.ended_at)
     exchange.gateway.journal.close(
@@ -110,6 +119,18 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
     if relay is not None:
         exchange.gateway.counters.bytes_out += relay.tap.size
     return cost
+
+
+def _end_journey(
+    exchange: Exchange, journey: Journey, status: int, error: CallError | None, relay: Relay | None, cost: Cost
+) -> None:
+    """The last attempt's result goes to its target's record; what the failed ones cost is part of the call's cost."""
+    for attempt in journey.attempts:
+        cost.add(attempt.cost_nanousd)
+    if relay is not None and error is None:
+        journey.ended(judge(Outcome(relay.status)), (relay.answer_ns - exchange.attempt_ns) // 1000)
+    elif error is not None and error.error_type in PROVIDER_FAULTS:
+        journey.ended(judge(Outcome(None, error.error_type)))
 
 
 def _request_pieces(exchange: Exchange) -> Sequence[bytes]:
@@ -166,8 +187,12 @@ def _closed(
     lookup = relay.lookup if relay is not None else {}
     ended_ns = relay.ended_ns or now_ns if relay is not None else now_ns
     attempts = []
-    if exchange.dispatched and target is not None:
-        attempts.append(_attempt(exchange, target, relay, error_type, ended_ns, cost))
+    if exchange.dispatched and target is not None and plan is not None:
+        if plan.journey is not None:
+            attempts += plan.journey.attempts
+        attempts.append(
+            _attempt(exchange, target, relay.status if relay is not None else None, error_type, ended_ns, cost.attempt)
+        )
     return CallClosed(
         exchange.request_id,
         exchange.started_at + (now_ns - exchange.began_ns) // 1000,
@@ -200,20 +225,36 @@ def _closed(
         exchange.head.logged,
         _logged_headers(relay),
         relay.timing if relay is not None else None,
+        answer.provider,
+        answer.priced_as,
+        answer.also,
+        answer.bill_id,
     )
 
 
+def failed_attempt(exchange: Exchange, plan: Plan, error: CallError | None, relay: Relay | None) -> Attempt:
+    """One that another follows. It costs something where a stream had begun and said so."""
+    cost = None
+    if relay is not None and relay.failed_answer is not None:
+        tenant = plan.tags.get("tenantSlug")
+        cost = cost_of(relay.failed_answer, plan.target, exchange.gateway.table, tenant, exchange.started_at).total
+    status = relay.status if relay is not None else None
+    error_type = error.error_type if error is not None else error_type_of(status or 0, None) or "upstream_error"
+    plan.target.upstream.health.note(error_type, None, exchange.started_at)
+    return _attempt(exchange, plan.target, status, error_type, time.perf_counter_ns(), cost)
+
+
 def _attempt(
-    exchange: Exchange, target: Target, relay: Relay | None, error_type: str | None, ended_ns: int, cost: Cost
+    exchange: Exchange, target: Target, status: int | None, error_type: str | None, ended_ns: int, cost: int | None
 ) -> Attempt:
     return Attempt(
         target.upstream.name,
         target.model,
-        relay.status if relay is not None else None,
+        status,
         error_type,
         exchange.started_at + (exchange.attempt_ns - exchange.began_ns) // 1000,
         (ended_ns - exchange.attempt_ns) // 1000,
-        cost.total,
+        cost,
     )
 
 

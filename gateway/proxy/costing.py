@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.dialects import Answer
 from gateway.proxy.table import Table, Target
-from pricing import charge
+from pricing import billed, charge
 
 _ERROR_TYPES = {
     400: "invalid_request",
@@ -39,7 +39,7 @@ def error_type_of(status: int, message: str | None) -> str | None:
 class Cost:
     """What a call cost, in nano-dollars; all None where there is no price or nothing to price."""
 
-    __slots__ = ("charge", "input", "output", "price_id", "source", "total")
+    __slots__ = ("attempt", "charge", "input", "output", "price_id", "source", "total")
 
     def __init__(self) -> None:
         self.total: int | None = None
@@ -48,25 +48,42 @@ class Cost:
         self.charge: int | None = None
         self.source = "none"
         self.price_id: str | None = None
+        self.attempt: int | None = None
+        """Of the last attempt alone; `total` has what failed ones before it cost as well."""
+
+    def add(self, nanousd: int | None) -> None:
+        """What an earlier attempt of the same call cost."""
+        if nanousd:
+            self.total = (self.total or 0) + nanousd
+            self.charge = (self.charge or 0) + nanousd
 
 
 def cost_of(answer: Answer, target: Target, table: Table, tenant: str | None, at_us: int) -> Cost:
-    """The model that answered is what is priced; the one asked for only where the answer names none."""
+    """The model that answered is what is priced; the one asked for only where the answer names none.
+
+    A price of the user's own comes first, then what the provider says it charges, then the catalogue.
+    """
     booked = Cost()
-    model = answer.model or target.model
-    if answer.usage is None or model is None:
-        return booked
-    price = table.catalog.find(target.upstream.price_provider, model, at_us)
-    cost = price.cost(answer.usage, answer.service_tier) if price is not None else None
-    if price is None or cost is None:
+    model = answer.priced_as or answer.model or target.model
+    if answer.usage is None and (answer.model is None or answer.error is not None or answer.usage_raw is not None):
+        return booked  # nothing was answered, or reported, or it was booked before
+    found = None
+    if model is not None:
+        provider = target.upstream.price_provider
+        found = billed(table.catalog, provider, model, answer.usage, answer.service_tier, answer.also, at_us)
+    if answer.cost_nanousd is not None and (found is None or found[0].source != "override"):
+        booked.total, booked.source = answer.cost_nanousd, "provider"
+        if found is not None and found[1].total_nanousd == booked.total:
+            booked.input, booked.output = found[1].input_nanousd, found[1].output_nanousd
+    elif found is not None:
+        price, cost = found
+        booked.total, booked.input, booked.output = cost.total_nanousd, cost.input_nanousd, cost.output_nanousd
+        booked.source, booked.price_id = price.source, price.price_id
+    else:
         return booked
     markup = table.markup_percent(tenant)
-    booked.total = cost.total_nanousd
-    booked.input = cost.input_nanousd
-    booked.output = cost.output_nanousd
-    booked.charge = charge(cost.total_nanousd, markup) if markup else cost.total_nanousd
-    booked.source = price.source
-    booked.price_id = price.price_id
+    booked.attempt = booked.total
+    booked.charge = charge(booked.total, markup) if markup else booked.total
     return booked
 
 

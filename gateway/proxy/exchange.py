@@ -7,11 +7,13 @@ here awaits.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 
 from gateway.core.ids import uuid7
 from gateway.core.key import Key
+from gateway.core.routing import Outcome, judge, retry_after_us
 from gateway.errors import CallError, JournalError
 from gateway.proxy import booking, failures
 from gateway.proxy.admit import authenticated
@@ -21,7 +23,8 @@ from gateway.proxy.gateway import Gateway
 from gateway.proxy.head import Head
 from gateway.proxy.headers import IDENTITY, Headers
 from gateway.proxy.incoming import HeldBody
-from gateway.proxy.plan import Plan, plan_read, plan_unread
+from gateway.proxy.journey import now_us
+from gateway.proxy.plan import Plan, aimed, plan_read, plan_unread
 from gateway.proxy.relay import Relay
 from gateway.proxy.tap import Tap
 from gateway.proxy.upstream import UpstreamConnection
@@ -42,6 +45,7 @@ class Exchange:
         "_relay",
         "_retried",
         "_seen_bytes",
+        "_token_at",
         "_total_at",
         "attempt_ns",
         "began_ns",
@@ -83,7 +87,7 @@ class Exchange:
         self._relay: Relay | None = None
         self._limit_name = ""
         self._seen_bytes = 0
-        self._limit_at = self._total_at = failures.FOREVER
+        self._limit_at = self._total_at = self._token_at = failures.FOREVER
         self._body_ended = self._retried = self._done = False
 
     # ------------------------------------------------------------------ admit
@@ -98,7 +102,7 @@ class Exchange:
             else:
                 assert self.key is not None
                 self.request_tap = Tap(gateway.payload_bytes)
-                self._forward(plan_unread(gateway.table, self.key, head.provider, head.tags))
+                self._forward(plan_unread(gateway.table, self.key, head))
         except CallError as error:
             self._refuse(error)
         except Exception:
@@ -166,7 +170,7 @@ class Exchange:
         self.ready_ns = time.perf_counter_ns()
         if self._connection is not None and self.plan is not None:
             self._connection.send_more(b"0\r\n\r\n" if self.head.chunked else b"", complete=True)
-            self._limit("first byte", self.plan.target.upstream.timeout.first_byte_s)
+            self._limit("first byte", self.plan.target.timeout.first_byte_s)
 
     def _read(self, raw: bytes) -> None:
         """A held body is there, all of it and decoded: it says which model is meant."""
@@ -178,7 +182,7 @@ class Exchange:
         self.ready_ns = time.perf_counter_ns()
         self.raw = raw
         gateway.counters.bytes_in += len(raw)
-        self._forward(plan_read(gateway.table, self.key, head.dialect, raw, head.tags))
+        self._forward(plan_read(gateway.table, self.key, head, raw))
 
     def _framed(self, data: bytes) -> bytes:
         """A piece of a body that streams through, chunked where the client sends it so."""
@@ -197,18 +201,22 @@ class Exchange:
         self.dispatched = True
         gateway.counters.in_flight += 1
         gateway.timed.add(self)
-        self._total_at = time.monotonic() + plan.target.upstream.timeout.total_s
+        self._total_at = time.monotonic() + plan.target.timeout.total_s
         self.dispatched_ns = time.perf_counter_ns()
         self._attempt(plan)
 
     def _attempt(self, plan: Plan) -> None:
         self.attempt_ns = time.perf_counter_ns()
+        if plan.journey is not None:
+            plan.journey.began()
+            if plan.target.first_token_s is not None:
+                self._token_at = time.monotonic() + plan.target.first_token_s
         pool = plan.target.upstream.pool
         connection = None if self._retried else pool.take()
         if connection is not None:
             self.connected(connection)
         else:
-            self._limit("connect", plan.target.upstream.timeout.connect_s)
+            self._limit("connect", plan.target.timeout.connect_s)
             pool.wait(self)
 
     def connected(self, connection: UpstreamConnection) -> None:
@@ -216,7 +224,7 @@ class Exchange:
         assert plan is not None
         self._connection = connection
         if self._body_ended:
-            self._limit("first byte", plan.target.upstream.timeout.first_byte_s)
+            self._limit("first byte", plan.target.timeout.first_byte_s)
         else:
             self._limit_at = failures.FOREVER
         connection.send(self, self._request(plan), complete=self._body_ended, head_only=self.head.method == b"HEAD")
@@ -239,9 +247,9 @@ class Exchange:
                 framing += b"content-encoding: %b\r\n" % head.content_encoding
         return b"%b %b HTTP/1.1\r\n%b%b%b%b%b\r\n%b" % (
             head.method,
-            upstream.target(head.path, head.query),
+            upstream.target(plan.path, head.query),
             upstream.head,
-            next(upstream.credentials),
+            plan.key_line,
             head.forwarded,
             IDENTITY if plan.stream else head.accept_encoding,
             framing,
@@ -253,15 +261,23 @@ class Exchange:
     def answer_started(self, status: int, headers: Headers, complete: bool) -> None:
         plan = self.plan
         assert plan is not None
-        self._relay = Relay(self, plan, status, headers)
+        relay = self._relay = Relay(self, plan, status, headers)
+        if plan.journey is not None and self._can_repeat(plan):
+            relay.withhold()
         if not complete:
-            self._limit("idle", plan.target.upstream.timeout.idle_s)
-            self._relay.begin()
+            self._limit("idle", plan.target.timeout.idle_s)
+            relay.begin()
 
     def answer_data(self, data: bytes, complete: bool) -> None:
         relay = self._relay
         if relay is None or self._done:
             return
+        if relay.withheld and (outcome := relay.weigh(data, complete)) is not None:
+            if complete:
+                self._connection = None
+            if self._tries_on(outcome, None):
+                return
+            relay.withheld = False
         if complete:
             self._connection = None
             self._relay = None  # or the two would hold each other until the garbage collector comes
@@ -277,24 +293,59 @@ class Exchange:
         if self._done or connection is None or plan is None:
             return
         name = plan.target.upstream.name
-        if connection.was_idle and not connection.answering and self._can_repeat(plan):
+        if connection.was_idle and not connection.answering and not self._retried and self._can_repeat(plan):
             # It had been closed while it lay idle, and nothing was answered: once more, on a fresh one.
             self.gateway.counters.retried_stale += 1
             self._retried = True
+            if plan.journey is not None:
+                plan.journey.ended()
             self._attempt(plan)
         elif malformed:
-            self._fail(failures.malformed(name, reason))
+            self._attempt_failed("malformed", failures.malformed(name, reason))
         else:
-            self._fail(failures.lost(name, reason))
+            self._attempt_failed("reset", failures.lost(name, reason))
+
+    def connect_failed(self, error: Exception) -> None:
+        assert self.plan is not None
+        self._attempt_failed("connect", failures.unreachable(self.plan.target.upstream.name, error))
+
+    # ------------------------------------------------------------------ another attempt
+
+    def _attempt_failed(self, reason: str, error: CallError) -> None:
+        """No answer came, or none that is complete."""
+        relay = self._relay
+        if (relay is not None and relay.started) or not self._tries_on(Outcome(None, reason), error):
+            self._fail(error)
 
     def _can_repeat(self, plan: Plan) -> bool:
         """Whether all that was sent is still at hand."""
         nothing_sent = self.request_tap is None or not self.request_tap.size
-        return not self._retried and self._body_ended and (plan.held or nothing_sent)
+        return self._body_ended and (plan.held or nothing_sent)
 
-    def connect_failed(self, error: Exception) -> None:
-        assert self.plan is not None
-        self._fail(failures.unreachable(self.plan.target.upstream.name, error))
+    def _tries_on(self, outcome: Outcome, error: CallError | None) -> bool:
+        """After an attempt that failed before the client was sent anything: whether another one is on its way.
+        `error` is None where the provider answered, and its answer is the failure."""
+        plan = self.plan
+        if plan is None or plan.journey is None or self._done or not self._can_repeat(plan):
+            return False
+        journey = plan.journey
+        if not journey.goes_on(outcome, booking.failed_attempt(self, plan, error, self._relay)):
+            return False
+        self._let_go()
+        if self._relay is not None:
+            self._relay.forget()
+            self._relay = None
+        self._retried = False
+        self._seen_bytes = 0
+        self.plan = plan = aimed(plan, journey.target, self.gateway.table, self.head, self.raw)
+        plan.key_line = journey.key_line
+        self.gateway.counters.attempts_repeated += 1
+        if journey.wait_s:
+            self._limit_at = failures.FOREVER
+            journey.timer = asyncio.get_running_loop().call_later(journey.wait_s, self._attempt, plan)
+        else:
+            self._attempt(plan)
+        return True
 
     # ------------------------------------------------------------------ endings
 
@@ -379,6 +430,8 @@ class Exchange:
             return
         self._done = True
         self.gateway.timed.discard(self)
+        if self.plan is not None and self.plan.journey is not None:
+            self.plan.journey.leave()
         if self.dispatched:
             self.gateway.counters.in_flight -= 1
 
@@ -390,9 +443,15 @@ class Exchange:
 
     def own_head(self) -> bytes:
         """The header lines that the gateway adds to every answer."""
-        return b"x-request-id: %b\r\n%b" % (
+        plan = self.plan
+        if plan is None:
+            return b"x-request-id: %b\r\n" % self.request_id.encode()
+        if plan.journey is None:
+            return b"x-request-id: %b\r\n%b" % (self.request_id.encode(), plan.target.head_alone)
+        return b"x-request-id: %b\r\n%bx-callgate-attempts: %d\r\nx-callgate-cache: bypass\r\n" % (
             self.request_id.encode(),
-            self.plan.target.head if self.plan is not None else b"",
+            plan.target.head,
+            len(plan.journey.attempts) + 1,
         )
 
     @property
@@ -417,7 +476,7 @@ class Exchange:
     def resume(self) -> None:
         if self._connection is not None and self.plan is not None:
             self._connection.resume()
-            self._limit("idle", self.plan.target.upstream.timeout.idle_s)
+            self._limit("idle", self.plan.target.timeout.idle_s)
 
     def pause_sending(self) -> None:
         self.door.pause_body()
@@ -434,12 +493,21 @@ class Exchange:
         relay = self._relay
         if relay is not None and relay.tap.size != self._seen_bytes and self.plan is not None:
             self._seen_bytes = relay.tap.size  # the answer has moved on: a chunk costs no look at the clock
-            self._limit_at = now + self.plan.target.upstream.timeout.idle_s
-        if now < self._limit_at and now < self._total_at:
+            self._limit_at = now + self.plan.target.timeout.idle_s
+        if now < self._limit_at and now < self._total_at and (now < self._token_at or not self._waits_for_token()):
             return
         if not self.dispatched or self.plan is None:
             self._refuse(failures.body_stalled(self.gateway.table.settings.server))
             return
-        upstream = self.plan.target.upstream
-        name = "total" if now >= self._total_at else self._limit_name
-        self._fail(failures.too_slow(name, upstream.timeout, upstream.name))
+        target = self.plan.target
+        if now >= self._total_at:
+            self._fail(failures.too_slow("total", target.timeout, target.upstream.name))
+        elif now >= self._limit_at:
+            error = failures.too_slow(self._limit_name, target.timeout, target.upstream.name)
+            self._attempt_failed("timeout", error)
+        else:
+            self._attempt_failed("timeout", failures.no_token(target.first_token_s or 0, target.upstream.name))
+
+    def _waits_for_token(self) -> bool:
+        """Whether nothing that a model said has come yet."""
+        return self._connection is not None and (self._relay is None or self._relay.withheld)

@@ -71,6 +71,11 @@ def too_slow(limit: str, timeout: Timeout, provider: str) -> CallError:
     return CallError(504, "upstream_timeout", message, error_type="timeout")
 
 
+def no_token(seconds: float, provider: str) -> CallError:
+    message = f"{provider} did not answer in time: no token within {seconds:g} s."
+    return CallError(504, "upstream_timeout", message, error_type="timeout")
+
+
 def body_stalled(server: Server) -> CallError:
     """The client stopped sending."""
     message = f"The request body stopped coming: nothing for {server.body_timeout_s:g} s (server.body_timeout_s)."

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from gateway.core.key import Key
 from gateway.journal import JournalWriter
+from gateway.proxy.bills import Bills
 from gateway.proxy.head import KnownHeads
 from gateway.proxy.table import Pools, Table
 
@@ -22,6 +23,7 @@ class Counters:
     """Since the worker's start."""
 
     __slots__ = (
+        "attempts_repeated",
         "bytes_in",
         "bytes_out",
         "calls",
@@ -35,6 +37,8 @@ class Counters:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.attempts_repeated = 0
+        """Attempts that followed a failed one of the same call."""
         self.in_flight = 0
         self.rejected = 0
         self.retried_stale = 0
@@ -77,6 +81,7 @@ class Gateway:
         self.journal = journal
         self.keys = keys
         self.counters = counters
+        self.bills = Bills()
         self.timed: set[Timed] = set()
         """Calls and connections with a time limit running."""
         self.draining = False
@@ -86,6 +91,7 @@ class Gateway:
     def use(self, table: Table) -> None:
         """Takes new settings, all at once."""
         self.table = table
+        self.heads.forget()
         self.body_bytes = int(table.settings.server.max_body_mb * 1024 * 1024)
         """Largest body that is held."""
         self.payload_bytes = table.settings.log.max_payload_kb * 1024

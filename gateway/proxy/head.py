@@ -7,9 +7,11 @@ Only what follows from the head alone is in here: the key is looked up for every
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import unquote_to_bytes
 
-from gateway.dialects import dialect_for
+from gateway.dialects import Dialect, dialect_for
 from gateway.proxy.headers import Headers, accept_encoding, forwarded, without_credentials
 
 MOST_REMEMBERED = 4096
@@ -45,8 +47,11 @@ class Head:
         "trace_name",
     )
 
-    def __init__(self, method: bytes, url: bytes, headers: Headers) -> None:
-        """`headers` as they came, without `content-length`."""
+    def __init__(
+        self, method: bytes, url: bytes, headers: Headers, spoken: Mapping[str, Dialect] = MappingProxyType({})
+    ) -> None:
+        """`headers` as they came, without `content-length`; `spoken` are the dialects of providers that decide it
+        themselves, whatever the path (`Table.spoken`)."""
         headers = [(name.lower(), value) for name, value in headers]
         lookup = dict(headers)
         self.method = method
@@ -56,7 +61,8 @@ class Head:
         """As it is forwarded and logged: a key in it is the gateway's, not the provider's."""
         self.provider, self.path = provider_in(path)
         """The provider that a path under /p/ names, and the path that is meant there."""
-        self.dialect = dialect_for(method, self.path)
+        own = spoken.get(self.provider) if self.provider is not None and method == b"POST" else None
+        self.dialect = own or dialect_for(method, self.path)
         content_type = lookup.get(b"content-type", b"")
         self.content_type = content_type.decode("latin-1") or None
         is_json = method == b"POST" and content_type.lower().startswith(b"application/json")
@@ -86,6 +92,10 @@ class KnownHeads:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Head] = {}
+
+    def forget(self) -> None:
+        """The settings have changed, and with them what a path may speak."""
+        self._known.clear()
 
     def find(self, data: bytes) -> tuple[bytes, Head | None, int, int] | None:
         """Of a read that begins a request: (the head's bytes without the length, the head if it is known, the body's

@@ -43,7 +43,7 @@ class InsideCaller:
         """Waits for the whole answer. `headers` hold a gateway key. Cancelled, it ends the call as a client would
         that goes away."""
         door = _Collecting()
-        exchange = Exchange(self._gateway, door, Head(method, url, headers), len(body))
+        exchange = Exchange(self._gateway, door, Head(method, url, headers, self._gateway.table.spoken), len(body))
         exchange.begin()
         exchange.body(body)
         exchange.body_end()

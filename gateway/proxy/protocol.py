@@ -248,7 +248,7 @@ class GatewayProtocol(HttpToolsProtocol):
         found, self._found = self._found, None
         if found is not None and found[1] is not None:
             return found[1]
-        head = Head(method, url, self.headers)
+        head = Head(method, url, self.headers, self._gateway.table.spoken)
         if found is not None and self._keep_alive and not (self._http10 or head.expects_continue or head.chunked):
             self._gateway.heads.remember(found[0], head)
         return head

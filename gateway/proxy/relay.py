@@ -10,11 +10,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from gateway.core.routing import Outcome, judge, retry_after_us
 from gateway.core.usage_chunk import UsageChunkFilter
+from gateway.dialects import Answer
 from gateway.errors import CallError, JournalError
 from gateway.proxy import booking, failures
 from gateway.proxy.costing import Cost, dollars
 from gateway.proxy.headers import Headers, relayed
+from gateway.proxy.journey import now_us
 from gateway.proxy.plan import Plan
 from gateway.proxy.tap import Tap
 
@@ -38,7 +41,6 @@ class Relay:
         "_exchange",
         "_filter",
         "_flowing",
-        "_held",
         "_looking",
         "_plan",
         "_release_timer",
@@ -47,6 +49,7 @@ class Relay:
         "content_ns",
         "encoding",
         "ended_ns",
+        "failed_answer",
         "headers",
         "lookup",
         "started",
@@ -54,6 +57,7 @@ class Relay:
         "streaming",
         "tap",
         "timing",
+        "withheld",
     )
 
     def __init__(self, exchange: Exchange, plan: Plan, status: int, headers: Headers) -> None:
@@ -68,15 +72,18 @@ class Relay:
         self.encoding = lookup.get(b"content-encoding")
         has_body = exchange.head.method != b"HEAD" and status not in (204, 304)
         self.streaming = has_body and lookup.get(b"content-type", b"").startswith(b"text/event-stream")
-        self.tap = Tap(max(exchange.gateway.payload_bytes, KEPT_BYTES))
+        self.tap = Tap(max(exchange.gateway.payload_bytes, KEPT_BYTES, exchange.head.dialect.keeps_bytes))
         self.timing: list[tuple[int, int]] | None = [] if exchange.gateway.captures_timing else None
         self.client_is_gone = self.started = False
+        self.withheld = False
+        """Whether the answer is kept from the client because another attempt may still take its place."""
+        self.failed_answer: Answer | None = None
+        """Of a stream that failed before it said anything."""
         self._filter: UsageChunkFilter | None = None
         self._looking: bytes | None = None
         """What has come of a stream before its first content; None once that was found."""
         self._flowing = False
         """Past the first content of a stream, and only its bytes are to be passed on."""
-        self._held = False
         self._release_timer: asyncio.TimerHandle | None = None
         if self.streaming and not self.encoding:
             self._looking = b""
@@ -84,8 +91,43 @@ class Relay:
 
     def begin(self) -> None:
         """The answer's end did not come with its head."""
-        if self.streaming:
+        if self.streaming and not self.withheld:
             self._start()
+
+    # ------------------------------------------------------------------ an answer that may be replaced
+
+    def withhold(self) -> None:
+        """Another attempt is possible: a failure is kept back to its end, a stream to its first content."""
+        if self.streaming and self.status < 400:
+            self.withheld = self._looking is not None
+        else:
+            verdict = judge(Outcome(self.status))
+            self.withheld = verdict.retry or verdict.rotate_key
+
+    def weigh(self, data: bytes, complete: bool) -> Outcome | None:
+        """What is wrong with the answer so far, `data` being its next piece. None where nothing is: then it is passed
+        on from here, or is kept back for more of it."""
+        if self.status >= 400 or not self.streaming:
+            if not complete and self.tap.size < CONTENT_WITHIN:
+                return None
+            return Outcome(self.status, None, retry_after_us(self.lookup, now_us()))
+        self._look_for_content(data)
+        if self._looking is None:
+            self.withheld = self._flowing = False
+            return None
+        if not complete and b"error" not in self._looking:
+            return None
+        answer = self._exchange.head.dialect.settle(self._looking, True)
+        if answer.error is not None or (complete and not answer.complete):
+            self.failed_answer = answer
+            return Outcome(None, "reset")
+        self.withheld = not complete
+        return None
+
+    def forget(self) -> None:
+        """Another attempt takes this one's place."""
+        if self._release_timer is not None:
+            self._release_timer.cancel()
 
     # ------------------------------------------------------------------ the body
 
@@ -100,6 +142,8 @@ class Relay:
             if self.timing is not None:
                 since_us = (time.perf_counter_ns() - self._exchange.began_ns) // 1000
                 self.timing.append((since_us, len(data)))
+        if self.withheld:
+            return
         if self.streaming:
             self._stream(data, complete)
         elif complete:
@@ -112,6 +156,8 @@ class Relay:
     def _stream(self, data: bytes, complete: bool) -> None:
         if not self.started:
             self._start()
+            data = self.tap.joined()  # with what was withheld
+            self._flowing = self._looking is None and self.timing is None
         if self._looking is not None:
             self._look_for_content(data)
         passed = data
@@ -147,7 +193,6 @@ class Relay:
             self._looking = looking
 
     def _hold(self) -> None:
-        self._held = True
         if self.tap.size > HOLD_BYTES:
             self._release()
         elif self._release_timer is None:
@@ -173,7 +218,7 @@ class Relay:
         if self.started:
             exchange.door.finish(data)
             return
-        body = self.tap.joined() if self._held else data
+        body = self.tap.joined() if self.tap.size > len(data) else data
         head = self._head()
         if cost.total is not None:
             head += b"x-callgate-cost-usd: %b\r\n" % dollars(cost.total)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import itertools
 import socket
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from gateway.core.health import ProviderHealth
-from gateway.core.providers import DEMO, auth_of, known
+from gateway.core.providers import DEMO, Evidence, auth_of, known
 from gateway.core.proxies import Proxies
+from gateway.core.routing import Breaker, KeyRing, Member, Route, RoutePolicy, TargetState
+from gateway.core.routing.build import CircleError, Place, UnroutableError, breaker_of, route_of
+from gateway.core.routing.names import Names
+from gateway.dialects import DECIDED
 from gateway.errors import CallError
 from gateway.proxy.connect import Connector, Origin, proxy_authorization
 from gateway.proxy.pool import Pool
 from gateway.settings import Provider, Settings, Timeout
-from pricing import Catalog
+from pricing import Catalog, Usage
 
 _MOST_REMEMBERED = 10_000
+_A_THOUSAND_EACH = Usage(input_tokens=1000, output_tokens=1000)
 
 _AUTH_LINES = {
     "bearer": b"authorization: Bearer %b\r\n",
@@ -39,14 +44,20 @@ class Upstream(msgspec.Struct, frozen=True):
     """Whether its base URL already ends where OpenAI's `/v1` does."""
     head: bytes
     """Header lines of every request: host, and what the configuration adds."""
-    credentials: Iterator[bytes]
-    """The key's header line; the next one for each call where there are several keys."""
+    key_lines: tuple[bytes, ...]
+    """The header line of each of its keys; one empty line where it needs none."""
+    keys: KeyRing
+    """Which of them to use next."""
+    speaks: frozenset[str]
+    """Families of dialects it understands; empty for all."""
     timeout: Timeout
     drains: bool
     asks_usage: bool
     strips_metadata: bool
     price_provider: str
     health: ProviderHealth
+    evidence: Evidence | None = None
+    """Where its answers say what they cost."""
 
     def __repr__(self) -> str:
         return f"Upstream({self.name})"
@@ -68,12 +79,28 @@ class Target(msgspec.Struct, frozen=True):
     """`provider/model`, for permissions."""
     head: bytes
     """Header lines of every answer from here."""
+    head_alone: bytes
+    """The same with those of a call that was tried once and asked no cache."""
     model_json: msgspec.Raw
     """The model's name as a JSON string."""
+    timeout: Timeout
+    first_token_s: float | None = None
+    """Within which a stream must say something, where there is another target to turn to."""
+
+
+class Way(msgspec.Struct, frozen=True):
+    """What a model's name stands for."""
+
+    targets: tuple[Target, ...]
+    """By `routing.Member.index`."""
+    route: Route
+    lone: Target | None
+    """Set where there is nothing to choose and nothing to repeat: one target, one key, no retry."""
 
 
 class Table:
-    """Settings, compiled. Replaced whole on a reload; connection pools live on in `pools`."""
+    """Settings, compiled. Replaced whole on a reload; connection pools and what is known of targets live on in
+    `pools`."""
 
     def __init__(self, settings: Settings, proxies: Proxies, catalog: Catalog, pools: Pools) -> None:
         self.settings = settings
@@ -87,19 +114,27 @@ class Table:
         self._declared = {
             model: name for name, provider in reversed(settings.providers.items()) for model in provider.models
         }
+        self.spoken = {
+            name: dialect for name, provider in settings.providers.items() if (dialect := DECIDED.get(provider.dialect))
+        }
+        """The dialects of providers that are told by the provider, not by the path."""
         self._order = [name for name in self.upstreams if name != DEMO]
-        self._resolved: dict[str, Target] = {}
+        self._pools = pools
+        self._names = Names(settings.models)
+        self._breaker = breaker_of(settings.cooldown)
+        self._resolved: dict[str, Way] = {}
+        self._without_model: dict[str, Way] = {}
 
-    def resolve(self, model: str) -> Target:
-        """The target of a model name: an alias, `provider/name`, declared by a provider, in the catalogue under a
-        configured provider, or as it stands at the default provider. CallError 404 where nobody claims it."""
-        target = self._resolved.get(model)
-        if target is None:
-            target = self._find(model)
+    def resolve(self, model: str) -> Way:
+        """What a model's name stands for: a route, an alias, `provider/name`, declared by a provider, in the catalogue
+        under a configured provider, or as it stands at the default provider. CallError 404 where nobody claims it."""
+        way = self._resolved.get(model)
+        if way is None:
+            way = self._find(model)
             if len(self._resolved) >= _MOST_REMEMBERED:
                 self._resolved.clear()
-            self._resolved[model] = target
-        return target
+            self._resolved[model] = way
+        return way
 
     def markup_percent(self, tenant: str | None) -> float:
         markups = self.settings.prices.markup_percent
@@ -107,7 +142,7 @@ class Table:
             return 0.0
         return markups.get(tenant or "", markups.get("*", 0.0))
 
-    def without_model(self) -> Target:
+    def without_model(self) -> Way:
         """Where a path without a model goes: the default provider. CallError 404 without one."""
         if self.default is None:
             raise CallError(
@@ -117,9 +152,10 @@ class Table:
                 "/p/{provider}/… to say which provider is meant.",
                 error_type="invalid_request",
             )
-        return _target(self.default, None)
+        return self.named(self.default.name, None)
 
-    def named(self, provider: str) -> Target:
+    def named(self, provider: str, model: str | None) -> Way:
+        """A provider that a path names, and the model there, if there is one. CallError 404 for an unknown provider."""
         upstream = self.upstreams.get(provider)
         if upstream is None:
             raise CallError(
@@ -128,18 +164,48 @@ class Table:
                 f"No provider is called {provider!r}. There are: {', '.join(sorted(self.upstreams))}.",
                 error_type="invalid_request",
             )
-        return _target(upstream, None)
+        if model is not None:
+            return self._alone(target_of(upstream, model))
+        way = self._without_model.get(provider)
+        if way is None:
+            way = self._without_model[provider] = self._alone(target_of(upstream, None))
+        return way
 
-    def _find(self, model: str) -> Target:
-        model = self.settings.models.get(model, model)
+    def _find(self, model: str) -> Way:
+        try:
+            return self._way(route_of(self._names.meaning(model), self._names, self._place))
+        except (CircleError, UnroutableError) as exc:
+            raise CallError(
+                404, "model_not_found", f"The model {model!r} {exc}. Mend `models`.", error_type="invalid_request"
+            ) from exc
+
+    def _way(self, route: Route) -> Way:
+        targets = tuple(
+            _within(self.target(member.model), member.first_token_s, member.idle_s) for member in route.members
+        )
+        is_lone = route.is_lone and not route.policy.retries and len(targets[0].upstream.key_lines) == 1
+        return Way(targets, route, targets[0] if is_lone else None)
+
+    def _place(self, model: str) -> Place:
+        target = self.target(model)
+        price = self.catalog.find(target.upstream.price_provider, target.model, time.time_ns() // 1000) if target.model else None
+        cost = price.cost(_A_THOUSAND_EACH) if price is not None else None
+        return Place(
+            self._pools.target_state(target.name, self._breaker),
+            target.upstream.keys,
+            cost.total_nanousd if cost is not None else None,
+        )
+
+    def target(self, model: str) -> Target:
+        """One place for a model's name, aliases followed. CallError 404 where nobody claims it."""
         provider, slash, name = model.partition("/")
         if slash and name and provider in self.upstreams:
-            return self._target(provider, name)
+            return target_of(self.upstreams[provider], name)
         owner = self._declared.get(model) or self.catalog.claims(model, self._order)
         if owner is not None:
-            return self._target(owner, model)
+            return target_of(self.upstreams[owner], model)
         if self.default is not None:
-            return self._target(self.default.name, model)
+            return target_of(self.default, model)
         raise CallError(
             404,
             "model_not_found",
@@ -149,17 +215,35 @@ class Table:
             param="model",
         )
 
-    def _target(self, provider: str, model: str) -> Target:
-        return _target(self.upstreams[provider], model)
+    def _alone(self, target: Target) -> Way:
+        place = Place(self._pools.target_state(target.name, self._breaker), target.upstream.keys)
+        member = Member(index=0, model=target.name, state=place.state, keys=place.keys)
+        route = Route(target.name, (member,), RoutePolicy())
+        return Way((target,), route, target if len(target.upstream.key_lines) == 1 else None)
 
 
-def _target(upstream: Upstream, model: str | None) -> Target:
+def _within(target: Target, first_token_s: float | None, idle_s: float | None) -> Target:
+    """The target with a route's own limits in time."""
+    if first_token_s is None and idle_s is None:
+        return target
+    timeout = target.timeout if idle_s is None else msgspec.structs.replace(target.timeout, idle_s=idle_s)
+    return msgspec.structs.replace(target, timeout=timeout, first_token_s=first_token_s)
+
+
+def target_of(upstream: Upstream, model: str | None) -> Target:
     head = b"x-callgate-provider: %b\r\n" % upstream.name.encode()
     if model is not None:
         head += b"x-callgate-model: %b\r\n" % _header_value(model)
-    head += b"x-callgate-attempts: 1\r\nx-callgate-cache: bypass\r\n"
     name = upstream.name if model is None else f"{upstream.name}/{model}"
-    return Target(upstream, model, name, head, msgspec.Raw(msgspec.json.encode(model)))
+    return Target(
+        upstream,
+        model,
+        name,
+        head,
+        head + b"x-callgate-attempts: 1\r\nx-callgate-cache: bypass\r\n",
+        msgspec.Raw(msgspec.json.encode(model)),
+        upstream.timeout,
+    )
 
 
 def _header_value(text: str) -> bytes:
@@ -175,6 +259,8 @@ class Pools:
         self._dial_demo = dial_demo
         self._by_origin: dict[Origin, Pool] = {}
         self._health: dict[str, ProviderHealth] = {}
+        self._targets: dict[str, TargetState] = {}
+        self._keys: dict[str, KeyRing] = {}
 
     def get(self, origin: Origin, limit: int) -> Pool:
         pool = self._by_origin.get(origin)
@@ -188,6 +274,21 @@ class Pools:
 
     def health(self, provider: str) -> ProviderHealth:
         return self._health.setdefault(provider, ProviderHealth())
+
+    def target_state(self, name: str, breaker: Breaker) -> TargetState:
+        """How `provider/model` has been doing, and whether it is left alone for now."""
+        state = self._targets.get(name)
+        if state is None:
+            if len(self._targets) >= _MOST_REMEMBERED:
+                self._targets.clear()
+            state = self._targets[name] = TargetState()
+        state.breaker = breaker
+        return state
+
+    def keys(self, provider: str, size: int) -> KeyRing:
+        """Whose turn it is among the keys of a provider, and which rest."""
+        ring = self._keys[provider] = self._keys.get(provider, KeyRing(size)).resized(size)
+        return ring
 
     def sweep(self, now: float) -> None:
         for pool in self._by_origin.values():
@@ -222,13 +323,16 @@ def _upstream(name: str, provider: Provider, proxies: Proxies, pools: Pools) -> 
             head += b"proxy-authorization: %b\r\n" % credentials
     for header, value in provider.headers.items():
         head += b"%b: %b\r\n" % (header.lower().encode("latin-1"), value.encode("latin-1"))
+    key_lines = _credentials(provider.api_key, auth)
     return Upstream(
         name=name,
         pool=pool,
         path_prefix=prefix,
         drops_v1=dialect == "openai",
         head=head,
-        credentials=itertools.cycle(_credentials(provider.api_key, auth)),
+        key_lines=key_lines,
+        keys=pools.keys(name, len(key_lines)),
+        speaks=frozenset() if name == DEMO else frozenset((dialect,)),
         timeout=provider.timeout,
         drains=provider.on_disconnect == "drain",
         asks_usage=(row.ask_usage if row else dialect == "openai")
@@ -237,9 +341,11 @@ def _upstream(name: str, provider: Provider, proxies: Proxies, pools: Pools) -> 
         strips_metadata=provider.metadata == "strip",
         price_provider=row.name if row else name,
         health=pools.health(name),
+        evidence=row.evidence if row else None,
     )
 
 
-def _credentials(api_key: str | list[str] | None, auth: str) -> list[bytes]:
+def _credentials(api_key: str | list[str] | None, auth: str) -> tuple[bytes, ...]:
     keys = [api_key] if isinstance(api_key, str) else api_key or []
-    return [_AUTH_LINES[auth] % key.encode("latin-1") for key in keys if key and key != "none"] or [b""]
+    lines = tuple(_AUTH_LINES[auth] % key.encode("latin-1") for key in keys if key and key != "none")
+    return lines or (b"",)

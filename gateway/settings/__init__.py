@@ -13,6 +13,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.settings.identity import DeclaredTenant, DeclaredUser, SignIn
+from gateway.settings.limits import Budget, Limit, Runaway, Shared
+from gateway.settings.routes import Cooldown, ModelRoute
 from gateway.settings.section import SECRET_FIELDS as SECRET_FIELDS
 from gateway.settings.section import Count, NotNegative, Port, Positive, Section, Share
 
@@ -59,6 +62,14 @@ class Provider(Section, frozen=True):
         Literal["bearer", "x-api-key", "x-goog-api-key", "api-key"] | None,
         Meta(description="The header its key goes in, as its dialect has it; `bearer` is `Authorization: Bearer`."),
     ] = None
+    aws_access_key_id: Annotated[
+        str | None, Meta(description="With the secret, in place of `api_key`: calls to Bedrock are signed (SigV4).")
+    ] = None
+    aws_secret_access_key: Annotated[str | None, Meta(description="The secret of the access key.")] = None
+    aws_session_token: Annotated[str | None, Meta(description="Of temporary credentials.")] = None
+    region: Annotated[
+        str | None, Meta(description="Region of Bedrock or Vertex; else `AWS_REGION` or `VERTEX_LOCATION`.")
+    ] = None
     metadata: Annotated[
         Literal["strip", "forward"],
         Meta(description="Whether `metadata` of a request body is removed before forwarding."),
@@ -103,6 +114,16 @@ class ApiKey(Section, frozen=True):
         default_factory=lambda: ["*"]
     )
     tags: Annotated[dict[str, str], Meta(description="Default tags of its calls.")] = {}
+    endpoints: Annotated[list[str], Meta(description="Patterns of paths it may call, as `/v1/embeddings`.")] = (
+        msgspec.field(default_factory=lambda: ["*"])
+    )
+    configs: Annotated[list[str], Meta(description="Patterns of configs it may be served with.")] = msgspec.field(
+        default_factory=lambda: ["*"]
+    )
+    networks: Annotated[
+        list[str], Meta(description="Addresses and ranges it may be used from, as `10.0.0.0/8`; empty for any.")
+    ] = []
+    expires_at: Annotated[str | None, Meta(description="ISO date or time from which it no longer works.")] = None
 
 
 class Redaction(Section, frozen=True):
@@ -217,9 +238,24 @@ class Settings(Section, frozen=True):
     default_provider: Annotated[
         str | None, Meta(description="Takes the models that nobody claims, and paths without a model.")
     ] = None
-    models: Annotated[dict[str, str], Meta(description="Aliases: a name of your own for `provider/model`.")] = {}
+    models: Annotated[
+        dict[str, str | ModelRoute],
+        Meta(description="Names of your own: an alias for `provider/model`, a pattern, or a route."),
+    ] = {}
+    cooldown: Annotated[Cooldown, Meta(description="When a target that fails is left alone, and how long.")] = (
+        Cooldown()
+    )
     keys: Annotated[list[ApiKey], Meta(description="Gateway keys declared here: read-only elsewhere.")] = []
+    tenants: Annotated[list[DeclaredTenant], Meta(description="Tenants declared here: read-only elsewhere.")] = []
+    users: Annotated[list[DeclaredUser], Meta(description="People declared here: read-only elsewhere.")] = []
+    sign_in: Annotated[SignIn, Meta(description="How people sign in to the dashboard.")] = SignIn()
     log: Annotated[Log, Meta(description="What is kept of a call, how long, and when it is written.")] = Log()
     store: Annotated[StoreSettings, Meta(description="The database of the log.")] = StoreSettings()
     prices: Annotated[Prices, Meta(description="Prices of your own, and what tenants are charged.")] = Prices()
+    limits: Annotated[list[Limit], Meta(description="Calls, tokens and places at the same time that may be used.")] = []
+    budgets: Annotated[list[Budget], Meta(description="Money that may be spent in a period.")] = []
+    runaway: Annotated[
+        Runaway | None, Meta(description="Holds tenants to a multiple of what is usual for them; off without it.")
+    ] = None
+    shared: Annotated[Shared, Meta(description="How several machines share limits and budgets.")] = Shared()
     metrics: Annotated[Metrics, Meta(description="/metrics, for Prometheus.")] = Metrics()

@@ -22,7 +22,7 @@ USAGE = Usage(input_tokens=100, output_tokens=10)
 
 def cost(answer: Answer, model: str = "m", tenant: str | None = None, **prices: object) -> Cost:
     of = table(PRICES, providers=PROVIDERS, default_provider="one", prices=prices)
-    return cost_of(answer, of.resolve(model), of, tenant, 1_790_000_000_000_000)
+    return cost_of(answer, of.resolve(model).targets[0], of, tenant, 1_790_000_000_000_000)
 
 
 def test_the_model_that_answered_is_what_is_priced() -> None:

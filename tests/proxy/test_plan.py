@@ -5,13 +5,14 @@ import json
 import pytest
 
 from gateway.core.key import Key
-from gateway.dialects import OPAQUE, dialect_named
 from gateway.errors import CallError
-from gateway.proxy.plan import Plan, plan_read, plan_unread
+from gateway.proxy.head import Head
+from gateway.proxy.plan import Plan, aimed, plan_read, plan_unread
 from tests.proxy.fakes import APP, table
 
-CHAT = dialect_named("openai.chat")
-EMBEDDINGS = dialect_named("openai.embeddings")
+CHAT = b"/v1/chat/completions"
+EMBEDDINGS = b"/v1/embeddings"
+OPAQUE = b"/v1/something"
 HERE = {"dialect": "openai", "base_url": "http://h/v1"}
 TABLE = table(
     providers={
@@ -20,12 +21,24 @@ TABLE = table(
         "unasked": {**HERE, "ask_usage": False},
     },
     default_provider="one",
-    models={"fast": "one/small", "quote": 'one/"é"'},
+    models={
+        "fast": "one/small",
+        "quote": 'one/"é"',
+        "either": {"targets": ["unasked/a"], "fallbacks": ["forwards/b"]},
+    },
 )
 
 
-def planned(raw: bytes, dialect: object = CHAT, header: bytes | None = None, key: Key = APP) -> Plan:
-    return plan_read(TABLE, key, dialect, raw, header)  # type: ignore[arg-type]
+def head(path: bytes, tags: bytes | None = None) -> Head:
+    return Head(b"POST", path, [] if tags is None else [(b"x-callgate-tags", tags)])
+
+
+def planned(raw: bytes, path: bytes = CHAT, header: bytes | None = None, key: Key = APP) -> Plan:
+    return plan_read(TABLE, key, head(path, header), raw)
+
+
+def unread(path: bytes = b"/v1/files", header: bytes | None = None, key: Key = APP) -> Plan:
+    return plan_unread(TABLE, key, head(path, header))
 
 
 def test_a_body_that_needs_no_change_is_the_clients_own() -> None:
@@ -130,21 +143,52 @@ def test_a_key_may_use_a_model_by_either_of_its_names(models: tuple[str, ...], a
 
 def test_a_viewer_calls_nothing() -> None:
     viewer = Key(key_id="k", name="n", role="viewer")
-    for call in (lambda: planned(b'{"model":"small"}', key=viewer), lambda: plan_unread(TABLE, viewer, "one", None)):
+    for call in (lambda: planned(b'{"model":"small"}', key=viewer), lambda: unread(key=viewer)):
         with pytest.raises(CallError, match="only reads") as caught:
             call()
         assert caught.value.status == 403
 
 
 def test_a_body_that_streams_through() -> None:
-    plan = plan_unread(TABLE, APP, None, b"a=b")
+    plan = unread(header=b"a=b")
     assert (plan.target.name, plan.held, plan.tags) == ("one", False, {"a": "b", "tenantSlug": "acme"})
-    assert plan_unread(TABLE, APP, "unasked", None).target.name == "unasked"
+    assert unread(b"/p/unasked/v1/files").target.name == "unasked"
     with pytest.raises(CallError, match="No provider is called 'x'"):
-        plan_unread(TABLE, APP, "x", None)
+        unread(b"/p/x/v1/files")
 
 
 def test_a_key_for_some_models_may_not_send_what_is_not_read() -> None:
     narrow = Key(key_id="k", name="n", models=("one/small",))
     with pytest.raises(CallError, match="may not use 'one'"):
-        plan_unread(TABLE, narrow, None, None)
+        unread(key=narrow)
+
+
+def test_the_same_call_for_another_target() -> None:
+    raw = b'{"model":"either","metadata":{"a":"b"},"stream":true}'
+    plan = planned(raw)
+    assert plan.journey is not None
+    sent = {}
+    for target in TABLE.resolve("either").targets:
+        again = aimed(plan, target, TABLE, head(CHAT), raw)
+        assert (again.tags, again.model_requested, again.journey) == (plan.tags, "either", plan.journey)
+        sent[target.name] = (again.body, again.asked_usage)
+    assert sent == {
+        "unasked/a": (b'{"model":"a","stream":true}', False),
+        "forwards/b": (
+            b'{"model":"b","metadata":{"a":"b"},"stream":true,"stream_options":{"include_usage":true}}',
+            True,
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "goes_to"),
+    [
+        (b"/p/one/v1/chat/completions", "other/name", "one/other/name"),
+        (b"/p/unasked/v1/chat/completions", "fast", "unasked/fast"),
+    ],
+)
+def test_a_path_that_names_its_provider_leaves_the_model_as_it_stands(path: bytes, model: str, goes_to: str) -> None:
+    raw = json.dumps({"model": model}).encode()
+    plan = planned(raw, path)
+    assert (plan.target.name, plan.body, plan.path) == (goes_to, raw, b"/v1/chat/completions")

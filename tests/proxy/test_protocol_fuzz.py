@@ -89,7 +89,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 def make_gateway() -> Gateway:
     one = {"dialect": "openai", "base_url": "http://one.test/v1"}
     of = table(providers={"one": one}, default_provider="one", server={"max_body_mb": 0.1, "max_header_kb": 16})
-    of.named("one").upstream.pool.take = Provider  # type: ignore[method-assign,assignment]
+    of.named("one", None).targets[0].upstream.pool.take = Provider  # type: ignore[method-assign,assignment]
     return Gateway(table=of, pools=of, journal=Journal(), keys=Keys(), counters=Counters())  # type: ignore[arg-type]
 
 

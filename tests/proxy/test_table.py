@@ -42,7 +42,7 @@ def test_where_a_model_lives(model: str, name: str) -> None:
         models={"alias": "two/behind", "one/aliased": "two/behind"},
     )
     for _ in range(2):
-        assert of.resolve(model).name == name
+        assert [target.name for target in of.resolve(model).targets] == [name]
 
 
 def test_without_a_default_provider_a_name_that_nobody_claims_is_unknown() -> None:
@@ -57,10 +57,11 @@ def test_without_a_default_provider_a_name_that_nobody_claims_is_unknown() -> No
 
 def test_a_provider_by_its_name() -> None:
     of = table(providers=PROVIDERS, default_provider="two")
-    assert of.named("one").name == "one"
-    assert of.without_model().upstream.name == "two"
+    assert of.named("one", None).targets[0].name == "one"
+    assert of.named("one", "m").targets[0].name == "one/m"
+    assert of.without_model().targets[0].upstream.name == "two"
     with pytest.raises(CallError, match="There are: demo, one, two") as caught:
-        of.named("three")
+        of.named("three", None)
     assert (caught.value.status, caught.value.code) == (404, "provider_not_found")
 
 
@@ -69,8 +70,8 @@ def test_a_provider_by_its_name() -> None:
     ["x\r\nset-cookie: a=b", "x\nx-evil: 1", "x\0", "é\u2028☃", "x" * 10_000, "\x7f\x80", "a\tb", "%0d%0a", '"\\'],
 )
 def test_a_models_name_cannot_break_out_of_its_header(model: str) -> None:
-    target = table(providers=PROVIDERS, default_provider="one").resolve(model)
-    lines = target.head.split(b"\r\n")
+    [target] = table(providers=PROVIDERS, default_provider="one").resolve(model).targets
+    lines = target.head_alone.split(b"\r\n")
     assert [line.partition(b": ")[0] for line in lines[:-1]] == [
         b"x-callgate-provider",
         b"x-callgate-model",
@@ -78,12 +79,12 @@ def test_a_models_name_cannot_break_out_of_its_header(model: str) -> None:
         b"x-callgate-cache",
     ]
     assert all(32 <= byte < 127 for line in lines for byte in line)
-    assert len(target.head) < 1000
+    assert len(target.head_alone) < 1000
     assert target.model == model
 
 
 def target_of(proxies: Proxies | None = None, **provider: object) -> Target:
-    return table(None, proxies, providers={"p": provider}, default_provider="p").without_model()
+    return table(None, proxies, providers={"p": provider}, default_provider="p").without_model().targets[0]
 
 
 @pytest.mark.parametrize(
@@ -114,12 +115,43 @@ def test_the_clients_path_at_the_providers_address(provider: dict[str, object], 
     ],
 )
 def test_the_providers_key_goes_where_its_dialect_has_it(provider: dict[str, object], line: bytes) -> None:
-    assert next(target_of(base_url="http://h/v1", **provider).upstream.credentials) == line
+    assert target_of(base_url="http://h/v1", **provider).upstream.key_lines == (line or b"",)
 
 
 def test_several_keys_take_turns() -> None:
-    credentials = target_of(dialect="openai", base_url="http://h/v1", api_key=["a", "b"]).upstream.credentials
-    assert [next(credentials)[-3:] for _ in range(3)] == [b"a\r\n", b"b\r\n", b"a\r\n"]
+    upstream = target_of(dialect="openai", base_url="http://h/v1", api_key=["a", "b"]).upstream
+    assert [upstream.key_lines[upstream.keys.pick(0)][-3:] for _ in range(3)] == [b"a\r\n", b"b\r\n", b"a\r\n"]
+
+
+def test_what_is_alone_needs_no_journey() -> None:
+    provider = {"dialect": "openai", "base_url": "http://h/v1"}
+    of = table(
+        providers={"one": provider, "keys": {**provider, "api_key": ["a", "b"]}},
+        models={
+            "alias": "one/m",
+            "again": {"targets": ["one/m"], "retries": 1},
+            "once": {"targets": ["one/m"], "retries": 0},
+            "two": {"targets": ["one/m"], "fallbacks": ["keys/m"], "retries": 0},
+        },
+    )
+    assert [of.resolve(model).lone is not None for model in ("one/m", "alias", "once")] == [True] * 3
+    assert [of.resolve(model).lone is not None for model in ("keys/m", "again", "two")] == [False] * 3
+
+
+def test_a_route_has_its_own_limits_in_time() -> None:
+    provider = {"dialect": "openai", "base_url": "http://h/v1", "timeout": {"idle_s": 60}}
+    limits = {"first_token_s": 2, "idle_s": 3}
+    of = table(providers={"p": provider}, models={"quick": {"targets": [{"model": "p/m", "timeout": limits}]}})
+    [target] = of.resolve("quick").targets
+    assert (target.first_token_s, target.timeout.idle_s, target.timeout.total_s) == (2, 3, 900)
+    assert of.resolve("p/m").targets[0].timeout.idle_s == 60
+
+
+def test_names_that_stand_for_each_other_are_no_model() -> None:
+    of = table(models={"a": "b", "b": "a"})
+    with pytest.raises(CallError, match="a → b → a") as caught:
+        of.resolve("a")
+    assert caught.value.status == 404
 
 
 def test_the_head_of_every_request() -> None:
@@ -144,8 +176,8 @@ def test_through_a_proxy() -> None:
 def test_providers_at_one_address_share_its_connections() -> None:
     shared = {"dialect": "openai", "base_url": "http://h/v1", "max_connections": 3}
     of = table(providers={"a": {**shared, "api_key": "1"}, "b": {**shared, "api_key": "2"}})
-    assert of.named("a").upstream.pool is of.named("b").upstream.pool
-    assert of.named("a").upstream.pool.limit == 3
+    assert of.named("a", None).targets[0].upstream.pool is of.named("b", None).targets[0].upstream.pool
+    assert of.named("a", None).targets[0].upstream.pool.limit == 3
 
 
 @pytest.mark.parametrize(("tenant", "percent"), [("acme", 10.0), ("other", 5.0), (None, 5.0)])
