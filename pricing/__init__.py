@@ -4,9 +4,10 @@
 `Price.explain` the bill behind it. Everything is exact until the one rounding at the end; unknown is None.
 """
 
+from pricing.bill import billed
 from pricing.catalog import Catalog
 from pricing.money import charge
 from pricing.price import Cost, Line, Price
-from pricing.usage import Usage
+from pricing.usage import Billed, Usage
 
-__all__ = ["Catalog", "Cost", "Line", "Price", "Usage", "charge"]
+__all__ = ["Billed", "Catalog", "Cost", "Line", "Price", "Usage", "billed", "charge"]

@@ -66,6 +66,7 @@ class RateCard:
         "_thresholds",
         "by_token",
         "input_only",
+        "is_free",
         "plain_output",
         "rates",
         "searches_per_request",
@@ -88,6 +89,8 @@ class RateCard:
         self.searches_per_request = searches_per_request
         """One price for a request that searches, however many searches it makes."""
         self.by_token = any(key.unit in TOKEN_UNITS for key in self.rates)
+        self.is_free = bool(self.rates) and not any(self.rates.values())
+        """Nothing that it could be paid for costs anything."""
         self._thresholds = tuple(sorted({key.above_tokens for key in self.rates}, reverse=True)) or (0,)
         self._smallest_limit = min((limit for limit in self._thresholds if limit), default=_NO_LIMIT)
         self._resolved: dict[tuple[str, int], Rates] = {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from gateway.core.span import Span
 from gateway.store.base import Repricing, SpanFilter, Store
-from pricing import Catalog, charge
+from pricing import Catalog, Cost, Price, billed, charge
 
 BATCH = 1000
 """Rows a transaction, so that the recorder never waits long."""
@@ -98,10 +98,10 @@ def repriced(span: Span, catalog: Catalog, markup: Mapping[str, float]) -> Repri
         return None
     if span.cost_source == "provider" or span.cache == "hit":
         return None
-    price = catalog.find(span.provider, span.model, span.started_at)
-    cost = price.cost(span.usage, span.service_tier) if price else None
-    if price is None or cost is None:
+    found = _bill(span, catalog)
+    if found is None:
         return None
+    price, cost = found
     if (cost.total_nanousd, cost.input_nanousd, cost.output_nanousd) == (
         span.cost_nanousd,
         span.input_cost_nanousd,
@@ -133,7 +133,11 @@ async def _billable(store: Store, which: SpanFilter) -> AsyncIterator[Span]:
 
 
 def _priced_now(span: Span, catalog: Catalog) -> bool:
-    if span.usage is None or span.provider is None or span.model is None:
-        return False
-    price = catalog.find(span.provider, span.model, span.started_at)
-    return price is not None and price.cost(span.usage, span.service_tier) is not None
+    return _bill(span, catalog) is not None
+
+
+def _bill(span: Span, catalog: Catalog) -> tuple[Price, Cost] | None:
+    model = span.priced_as or span.model
+    if span.usage is None or span.provider is None or model is None:
+        return None
+    return billed(catalog, span.provider, model, span.usage, span.service_tier, span.also, span.started_at)
