@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from gateway.api import health, inflight, live, menus, metrics, replay, requests, totals, traces
+from gateway.api import explain, health, inflight, live, menus, metrics, replay, requests, totals, traces
 
 
 def routes() -> list[BaseRoute]:
@@ -25,4 +25,6 @@ def routes() -> list[BaseRoute]:
         Route("/api/tags", menus.tag_keys),
         Route("/api/tags/{key:path}", menus.tag_values),
         Route("/api/values/{field}", menus.field_values),
+        Route("/api/routes", explain.list_routes),
+        Route("/api/routes/explain", explain.explain_route),
     ]

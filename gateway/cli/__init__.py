@@ -19,6 +19,7 @@ COMMANDS = {
     "check": Lazy("gateway.cli.check:check", "Validate the configuration and print what it comes to."),
     "doctor": Lazy("gateway.cli.doctor:doctor", "Say what is wrong with this installation and what to do."),
     "keys": Lazy("gateway.cli.keys:keys", "Create, list, rotate and revoke gateway keys."),
+    "route": Lazy("gateway.cli.route:route", "Say where calls go, and why."),
     "requests": Lazy("gateway.cli.requests:requests", "List, show, follow and export what is in the log."),
     "prices": Lazy("gateway.cli.prices:prices", "Explain prices, refresh them, recompute costs."),
     "demo": Lazy("gateway.cli.demo:demo", "Fill a store with a month of made-up traffic, to look at the dashboard."),

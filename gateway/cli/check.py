@@ -11,7 +11,10 @@ from gateway.cli.options import config_option, load_for
 from gateway.config import Loaded
 from gateway.core.providers import DEMO, KNOWN
 from gateway.core.proxies import shown_proxy
+from gateway.core.routing import KeyRing, Meaning, Names, Place, TargetState, route_of
+from gateway.core.routing.route import fractions
 from gateway.settings import ApiKey, Provider
+from gateway.settings.routes import ModelRoute
 
 
 @click.command()
@@ -73,8 +76,9 @@ def key_state(name: str, provider: Provider) -> str:
 
 def _model_rows(loaded: Loaded) -> Iterator[tuple[str, ...]]:
     settings = loaded.settings
-    for alias, target in settings.models.items():
-        yield alias, f"→ {target}"
+    names = Names(settings.models)
+    for name, value in settings.models.items():
+        yield from _route_rows(name, value, names) if isinstance(value, ModelRoute) else [(name, f"→ {value}")]
     for name, provider in settings.providers.items():
         for model in provider.models:
             yield model, f"→ {name}/{model}"
@@ -82,6 +86,21 @@ def _model_rows(loaded: Loaded) -> Iterator[tuple[str, ...]]:
     yield "others", "→ the provider that has it in the price catalogue"
     unclaimed = f"→ {settings.default_provider}, as they are" if settings.default_provider else "→ 404 model_not_found"
     yield "unclaimed", unclaimed
+
+
+def _route_rows(name: str, route: ModelRoute, names: Names) -> Iterator[tuple[str, ...]]:
+    """The name with how its targets are chosen, then a line for each target with its part of the calls."""
+    sticky = f", sticky by {route.sticky}" if route.sticky != "none" else ""
+    yield name, f"{route.strategy}{sticky}, {route.retries} {'retry' if route.retries == 1 else 'retries'}"
+    resolved = route_of(Meaning(name, route, (name,)), names, lambda _: Place(TargetState(), KeyRing()))
+    parts = dict(zip(resolved.tiers[0], fractions([resolved.members[i] for i in resolved.tiers[0]]), strict=True))
+    for member in resolved.members:
+        about = [f"fallback {member.tier}"] if member.tier else []
+        if not member.tier and route.strategy == "weighted":
+            about.append(f"{100 * parts[member.index]:.3g} %")
+        if member.region:
+            about.append(f"in {member.region}")
+        yield "", f"→ {member.model}" + (f"  ({', '.join(about)})" if about else "")
 
 
 def _key_row(key: ApiKey) -> tuple[str, ...]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from difflib import get_close_matches
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import msgspec
 import re2
 
 from gateway.core.conform import unknown
+from gateway.core.destinations import misrouted, nowhere
 from gateway.core.document import Path, Problem
+from gateway.core.key import wrong_networks
 from gateway.core.providers import DEMO, DIALECTS, known, nearest
 from gateway.settings import ApiKey, PriceOverride, Provider, Settings
 from pricing.override import read_overrides
@@ -38,9 +40,9 @@ def inconsistencies(settings: Settings) -> list[Problem]:
     for name, provider in settings.providers.items():
         problems += _provider(name, provider)
     problems += _default_provider(settings)
-    for alias, target in settings.models.items():
-        problems += _alias(alias, target, settings)
+    problems += misrouted(settings)
     problems += _keys(settings.keys)
+    problems += _identity(settings)
     problems += _redaction(settings.log.redaction.rules)
     problems += _store(settings.store.url)
     for model, terms in settings.prices.overrides.items():
@@ -60,6 +62,8 @@ def _provider(name: str, provider: Provider) -> Iterator[Problem]:
         yield Problem((*at, "base_url"), _incomplete(name, "set its address, as its own SDK takes it"))
     elif provider.base_url is not None:
         yield from _base_url(provider.base_url, (*at, "base_url"))
+    if (provider.aws_access_key_id is None) != (provider.aws_secret_access_key is None):
+        yield Problem((*at, "aws_secret_access_key"), "and aws_access_key_id belong together; set both or neither")
     keys = provider.api_key if isinstance(provider.api_key, list) else [provider.api_key or ""]
     if any(not key.isascii() or not key.isprintable() or " " in key for key in keys):
         yield Problem((*at, "api_key"), "has white space, a line break or a non-ASCII character in it")
@@ -100,41 +104,7 @@ def _header(name: str, value: str, at: Path) -> Iterator[Problem]:
 def _default_provider(settings: Settings) -> Iterator[Problem]:
     name = settings.default_provider
     if name is not None and name not in settings.providers:
-        yield Problem(("default_provider",), _nowhere(name, settings))
-
-
-def _alias(alias: str, target: str, settings: Settings) -> Iterator[Problem]:
-    at = ("models", alias)
-    provider, slash, model = target.partition("/")
-    if target in settings.models and target != alias:
-        yield Problem(at, f"points to the alias {target}; write what that stands for: {settings.models[target]}")
-    elif not target.strip() or (slash and not (provider and model)):
-        yield Problem(at, f"'{target}' is not a model; write provider/model")
-    elif not slash and target in settings.providers:
-        yield Problem(at, f"'{target}' is a provider; write {target}/MODEL")
-    elif slash and provider not in settings.providers and not _served(target, settings):
-        yield Problem(at, _nowhere(provider, settings))
-
-
-def _served(target: str, settings: Settings) -> bool:
-    """Whether a model whose name has a slash of its own is claimed by a provider, or goes to the default one."""
-    if any(target in provider.models for provider in settings.providers.values()):
-        return True
-    prefix = target.partition("/")[0]
-    return settings.default_provider is not None and not get_close_matches(prefix, settings.providers, n=1, cutoff=0.8)
-
-
-def _nowhere(name: str, settings: Settings) -> str:
-    row = known(name)
-    if row is not None and row.key_variables:
-        return f"points to {name}, which is not configured; set {row.key_variables[0]} or add it under providers"
-    if row is not None:
-        return f"points to {name}, which is not configured; add `{name}: {{}}` under providers"
-    others = [provider for provider in settings.providers if provider != DEMO]
-    close = next(iter(get_close_matches(name, [*others, DEMO], n=1)), None) or nearest(name)
-    if close:
-        return f"points to {name}, which is no provider; did you mean {close}?"
-    return f"points to {name}, which is no provider; there are: {', '.join([*others, DEMO])}"
+        yield Problem(("default_provider",), nowhere(name, settings))
 
 
 def _keys(keys: list[ApiKey]) -> Iterator[Problem]:
@@ -150,6 +120,37 @@ def _keys(keys: list[ApiKey]) -> Iterator[Problem]:
             yield Problem(("keys", index, "name"), "is empty; the log needs a name for it")
         elif names[key.name] > 1 and any(earlier.name == key.name for earlier in keys[:index]):
             yield Problem(("keys", index, "name"), f"'{key.name}' is taken; the log could not tell the two apart")
+        wrong = wrong_networks(tuple(key.networks))
+        if wrong is not None:
+            message = f"'{wrong}' is no address or range; write it as 10.1.2.3, 10.0.0.0/8 or 2001:db8::/32"
+            yield Problem(("keys", index, "networks", key.networks.index(wrong)), message)
+        if key.expires_at is not None and not _is_moment(key.expires_at):
+            yield Problem(("keys", index, "expires_at"), f"'{key.expires_at}' is no ISO date or time, as 2027-01-31")
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _identity(settings: Settings) -> Iterator[Problem]:
+    slugs = [tenant.slug for tenant in settings.tenants]
+    for index, slug in enumerate(slugs):
+        if slug in slugs[:index]:
+            yield Problem(("tenants", index, "slug"), f"'{slug}' is there twice")
+    addresses = [user.email.lower() for user in settings.users]
+    for index, address in enumerate(addresses):
+        if address in addresses[:index]:
+            yield Problem(("users", index, "email"), f"'{address}' is there twice")
+    for index, rule in enumerate(settings.sign_in.oidc.rules if settings.sign_in.oidc else []):
+        at = ("sign_in", "oidc", "rules", index)
+        if rule.domain is None and rule.claim is None:
+            yield Problem(at, "fits everybody: name a domain or a claim")
+        if (rule.claim is None) != (rule.value is None):
+            yield Problem(at, "needs a claim and its value together")
 
 
 def _redaction(rules: dict[str, str]) -> Iterator[Problem]:

@@ -84,7 +84,25 @@ CASES = {
     "models: {fast: demoo/echo}": "models.fast: points to demoo, which is no provider; did you mean demo? (line 1)",
     "models: {fast: demo}": "models.fast: 'demo' is a provider; write demo/MODEL (line 1)",
     "models: {fast: demo/}": "models.fast: 'demo/' is not a model; write provider/model (line 1)",
-    "models: {a: demo/echo, b: a}": "models.b: points to the alias a; write what that stands for: demo/echo (line 1)",
+    "models: {a: b, b: a, c: b}": "models.a: goes in a circle: a → b → a; let one of them be provider/model (line 1)",
+    "models: {a: demo/*}": "models.a: 'demo/*' has a *, but a has none that it could take over (line 1)",
+    "models: {'a*b*': demo/echo}": "models.a*b*: is no name for a model; a pattern has one *, as in "
+    "anthropic/* (line 1)",
+    "models: {a: {targets: [demo/echo, dmo/echo]}}": "models.a.targets[1]: points to dmo, which is no provider; did "
+    "you mean demo? (line 1)",
+    "models: {a: {targets: []}}": "models.a.targets: have no weight at all; give one of them more than 0 (line 1)",
+    "models: {a: {targets: [demo/echo], fallbacks: [demo/echo]}}": "models.a.fallbacks[0]: demo/echo is there twice; "
+    "keep one, with the weight of both (line 1)",
+    "models: {a: {targets: [{model: demo/echo, share: 0.7}, {model: demo/lorem, share: 0.6}]}}": "models.a.targets: "
+    "have shares of 1.3 together; they are parts of all calls, at most 1 (line 1)",
+    "models: {a: {targets: [demo/echo], region: eu}}": "models.a.region: is eu, where no target is; add `region: eu` "
+    "to one (line 1)",
+    "models: {a: {targets: [demo/echo]}, b: {targets: [a]}}": "models.b.targets: a is a route; a target is a model, a "
+    "route may stand under `fallbacks` (line 1)",
+    "models: {a: {targets: [demo/echo], strategy: cheap}}": "models.a.strategy: 'cheap' is not one of cost, latency, "
+    "ordered, weighted (line 1)",
+    "models: {a: {targets: [demo/echo], retires: 2}}": "models.a.retires: is no setting; did you mean "
+    "retries? (line 1)",
     # keys
     "keys: [{name: app}]": "keys[0].key: is missing; it is text of at least 16 characters (line 1)",
     "keys: [{name: app, key: hunter2}]": "keys[0].key: the value is not text of at least 16 characters (line 1)",
