@@ -1,0 +1,259 @@
+"""Admission as the gateway has it: rules, counters, prices and the guard against runaways, asked for every call.
+
+What applies to a call is looked up once for each combination of its values (`Holding`) and remembered. A call first
+writes what it may use into every counter, then reads them all, and takes everything back where one of them is over.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+
+from gateway.control.admission_guard import Guard
+from gateway.control.admission_holding import MICRO, Account, Held, Holding, Meter
+from gateway.control.admission_queue import Line
+from gateway.control.counters.board import Board, Record
+from gateway.core.limits import DEFAULT_OUTPUT_TOKENS, Ask, Wait, refusal
+from gateway.core.limits.estimate import Estimator
+from gateway.core.limits.events import BudgetAlert, Event, Sink
+from gateway.core.limits.period import NEVER
+from gateway.core.limits.purse import Purse
+from gateway.core.limits.rules import BudgetRule, RateRule, Rules, record_name
+from gateway.core.limits.window import Window
+from gateway.errors import CallError
+from gateway.settings import Settings
+from pricing import Catalog
+
+log = logging.getLogger("callgate.limits")
+
+_MOST_REMEMBERED = 65_536
+OTHERS = "…"
+"""What counts together once the board is full: values of tags come from clients, and could be without end."""
+GUARDED_SERIES = 3
+
+
+def log_event(event: Event) -> None:
+    """Where nothing else listens."""
+    log.warning("limits: %s", event)
+
+
+class Limits:
+    """One worker's admission (`core.limits.Admission`). `use` takes new settings; what was counted stays."""
+
+    def __init__(self, settings: Settings, catalog: Catalog, board: Board, sink: Sink = log_event) -> None:
+        self.sink = sink
+        self.board = board
+        self.estimator = Estimator(catalog)
+        self.holdings: dict[object, Holding] = {}
+        self.accounts: dict[str, Account] = {}
+        """By record name; a rule that changed has a new one."""
+        self.guards: dict[str, Guard] = {}
+        self.lines: dict[tuple[str, int], Line] = {}
+        self.refused: dict[str, int] = {"rate": 0, "budget": 0, "runaway": 0}
+        """Since the worker's start."""
+        self._windows: dict[tuple[str, int], Window] = {}
+        self._second = 0
+        self._take(settings)
+
+    def use(self, settings: Settings, catalog: Catalog) -> None:
+        """New settings or prices, for the calls that come. Calls that wait are asked again at their turn."""
+        self.estimator.use(catalog)
+        self._take(settings)
+
+    def _take(self, settings: Settings) -> None:
+        self.settings = settings
+        self._guards_on = settings.runaway is not None
+        self.rules = Rules(settings.limits, settings.budgets, by_tenant=self._guards_on)
+        self._identity = self.rules.identity
+        self.holdings.clear()
+        self.accounts.clear()
+        self.guards.clear()
+
+    # ------------------------------------------------------------------ a call
+
+    def admit(self, ask: Ask, now_us: int) -> Held | None:
+        if self.rules.empty:
+            return None
+        holding = self.holdings.get(self._identity(ask)) or self._find(ask, now_us)
+        if holding.nothing:
+            return None
+        second = now_us // MICRO
+        if second < self._second:
+            second = self._second  # the counters' time does not go back
+        else:
+            self._second = second
+        output = ask.max_output_tokens
+        tokens = ask.input_tokens + (DEFAULT_OUTPUT_TOKENS if output is None else output)
+        lease = Held(holding, second, tokens, self._ended)
+        if holding.accounts:
+            amount, at_risk = self.estimator.reservation(ask, now_us)
+            lease.reserve(amount, at_risk, now_us)
+        self.board.region.fence()
+        lease.used = [window.used(second) for window in holding.windows]
+        try:
+            self._check(holding, lease, ask, tokens, second, now_us)
+        except (CallError, Wait):
+            lease.release(now_us)
+            raise
+        return lease
+
+    def _check(self, holding: Holding, lease: Held, ask: Ask, tokens: int, second: int, now_us: int) -> None:
+        for meter in holding.meters:
+            used, rule = lease.used[meter.at], meter.rule
+            if (
+                (rule.requests is not None and used.requests > rule.requests)
+                or (rule.tokens is not None and used.tokens > rule.tokens)
+                or (rule.concurrent is not None and used.in_flight > rule.concurrent)
+                or (rule.queue_us and not ask.waited and self._is_waited_for(meter))
+            ):
+                self._over_rate(meter, lease, ask, tokens, second)
+        if (guard := holding.guard) is not None:
+            alert = guard.alarm(lease.used[holding.guard_at], ask.fingerprint, second)
+            if alert is not None:
+                if guard.is_new(alert):
+                    self.sink(alert)
+                if alert.throttled:
+                    self.refused["runaway"] += 1
+                    raise guard.refusal(alert, second)
+        for account in holding.accounts:
+            rule_of = account.rule
+            if rule_of.hard and not account.purse.fits(account.begin, lease.amount, rule_of.limit):
+                self._over_budget(account, now_us)
+
+    def _over_rate(self, meter: Meter, lease: Held, ask: Ask, tokens: int, second: int) -> None:
+        """Raises what is to be told: the call itself is in the counters still, and is left out here."""
+        used, rule, window = lease.used[meter.at], meter.rule, meter.window
+        if rule.tokens is not None and tokens > rule.tokens:
+            self.refused["rate"] += 1
+            raise refusal.too_large(rule.who, tokens, rule.tokens)
+        headers = _as_pairs(lease.head)
+        if rule.requests is not None and used.requests > rule.requests:
+            retry_s = window.retry_at(second, rule.requests, None) - second
+            error = refusal.over_rate(rule.who, "requests", rule.requests, retry_s, headers)
+        elif rule.tokens is not None and used.tokens > rule.tokens:
+            retry_s = window.retry_at(second, None, rule.tokens) - second
+            error = refusal.over_rate(rule.who, "tokens", rule.tokens, retry_s, headers)
+        else:
+            error = refusal.too_many_at_once(rule.who, rule.concurrent or 0, headers)
+        if rule.queue_us and not ask.waited:
+            line = self.lines.setdefault((rule.name, meter.at), Line(meter))
+            raise Wait(error, functools.partial(line.enter, ask.tenant, tokens))
+        self.refused["rate"] += 1
+        raise error
+
+    def _is_waited_for(self, meter: Meter) -> bool:
+        line = self.lines.get((meter.rule.name, meter.at))
+        return line is not None and len(line) > 0
+
+    def _over_budget(self, account: Account, now_us: int) -> None:
+        self.refused["budget"] += 1
+        rule, money = account.rule, account.purse.money(account.begin)
+        left = rule.limit - money.spent - money.reserved - money.orphaned
+        raise refusal.over_budget(rule.budget, rule.who, left, rule.limit, account.end, now_us)
+
+    def _ended(self, holding: Holding, cost: int, now_us: int) -> None:
+        """A call of this worker is over: others may go on, and a budget may have reached a level."""
+        if self.lines:
+            for meter in holding.meters:
+                line = self.lines.get((meter.rule.name, meter.at))
+                if line is not None and len(line):
+                    line.move()
+        if cost:
+            for account in holding.accounts:
+                self.look_at_levels(account, now_us)
+
+    def look_at_levels(self, account: Account, now_us: int) -> None:
+        """Sends what has been reached and nobody has sent yet."""
+        rule = account.rule
+        period = account.period_at(now_us)
+        if account.next_level >= len(rule.levels):
+            return
+        spent = account.purse.spent(period)
+        while account.next_level < len(rule.levels):
+            level = rule.levels[account.next_level]
+            if spent * 100 < level * rule.limit:
+                return
+            account.next_level += 1
+            if self.board.first_to(account.record, period, account.next_level):
+                self.sink(_budget_alert(account, level, spent, now_us))
+
+    # ------------------------------------------------------------------ what applies
+
+    def _find(self, ask: Ask, now_us: int) -> Holding:
+        found = self.rules.applicable(ask)
+        windows: list[Window] = []
+        guarded = self._guards_on and ask.tenant is not None
+        meters = [
+            self._meter(rule, windows, now_us, guarded=guarded and rule.scope == "tenant") for rule in found.rates
+        ]
+        guard = self._guard(ask.tenant, windows, now_us) if guarded and ask.tenant is not None else None
+        accounts = [self._account(rule, now_us) for rule in found.budgets]
+        if len(self.holdings) >= _MOST_REMEMBERED:
+            self.holdings.clear()
+        holding = self.holdings[self._identity(ask)] = Holding(windows, meters, accounts, guard)
+        return holding
+
+    def _meter(self, rule: RateRule, windows: list[Window], now_us: int, *, guarded: bool) -> Meter:
+        window = self._window(rule.scope, rule.value, GUARDED_SERIES if guarded else rule.series, now_us)
+        return Meter(rule, window, _place(window, windows))
+
+    def _guard(self, tenant: str, windows: list[Window], now_us: int) -> Guard | None:
+        rule = self.settings.runaway
+        if rule is None or tenant in rule.exempt:
+            return None
+        guard = self.guards.get(tenant)
+        if guard is None:
+            window = self._window("tenant", tenant, GUARDED_SERIES, now_us)
+            guard = self.guards[tenant] = Guard(tenant, rule, window)
+        _place(guard.window, windows)
+        return guard
+
+    def _account(self, rule: BudgetRule, now_us: int) -> Account:
+        account = self.accounts.get(rule.name)
+        if account is None:
+            record = self._claim(rule.name, 0, record_name(rule.scope, OTHERS, rule.budget, rule.period), now_us)
+            purse = Purse(self.board.region, record.at)
+            account = self.accounts[rule.name] = Account(rule, purse, record, now_us)
+        return account
+
+    def _window(self, scope: str, value: str, series: int, now_us: int) -> Window:
+        name = record_name(scope, value)
+        window = self._windows.get((name, series))
+        if window is None:
+            record = self._claim(name, series, record_name(scope, OTHERS), now_us)
+            window = self._windows[name, series] = Window(self.board.region, record.at, series)
+        return window
+
+    def _claim(self, name: str, kind: int, others: str, now_us: int) -> Record:
+        record = self.board.claim(name, kind, now_us) or self.board.claim(others, kind, now_us, spare=True)
+        if record is None:
+            raise refusal.unknown("there is no room for more counters")
+        return record
+
+
+def _place(window: Window, windows: list[Window]) -> int:
+    """Where it is in the list; put there if it is not."""
+    if window not in windows:
+        windows.append(window)
+    return windows.index(window)
+
+
+def _as_pairs(head: bytes) -> tuple[tuple[bytes, bytes], ...]:
+    pairs = (line.partition(b": ") for line in head.split(b"\r\n") if line)
+    return tuple((name, value) for name, _, value in pairs)
+
+
+def _budget_alert(account: Account, level: float, spent: int, now_us: int) -> BudgetAlert:
+    rule = account.rule
+    return BudgetAlert(
+        at_us=now_us,
+        budget=rule.budget,
+        scope=rule.scope,
+        value=rule.value,
+        period=rule.period,
+        level_percent=level,
+        spent_nanousd=spent,
+        limit_nanousd=rule.limit,
+        hard=rule.hard,
+        resets_at_us=account.end if account.end < NEVER else None,
+    )

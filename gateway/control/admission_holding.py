@@ -1,0 +1,163 @@
+"""What applies to a call, and the lease it gets: its part of every counter, until it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from gateway.control.admission_guard import Guard
+from gateway.control.counters.allotment import Allotment
+from gateway.control.counters.board import Record
+from gateway.core.limits.period import bounds
+from gateway.core.limits.purse import Purse
+from gateway.core.limits.rules import BudgetRule, RateRule
+from gateway.core.limits.window import Used, Window
+
+MICRO = 1_000_000
+NANO_PER_MICROUSD = 1000
+
+
+class Meter:
+    """A limit of one value. `at` is the place of its window among those of the holding; the allotments are there where
+    machines share."""
+
+    __slots__ = ("at", "at_once", "requests", "rule", "tokens", "window")
+
+    def __init__(self, rule: RateRule, window: Window, at: int) -> None:
+        self.rule = rule
+        self.window = window
+        self.at = at
+        self.requests: Allotment | None = None
+        self.tokens: Allotment | None = None
+        self.at_once: Allotment | None = None
+
+
+class Account:
+    """A budget of one value. `begin` and `end` (µs UTC) are of the period that was running when it was last asked."""
+
+    __slots__ = ("allotment", "begin", "end", "known_to", "next_level", "purse", "record", "rule")
+
+    def __init__(self, rule: BudgetRule, purse: Purse, record: Record, now_us: int) -> None:
+        self.rule = rule
+        self.purse = purse
+        self.record = record
+        self.begin, self.end = bounds(rule.period, now_us)
+        self.next_level = 0
+        """The first of the rule's levels that is not known to have been reached in this period."""
+        self.known_to = 0
+        """Until when (µs) the log was last asked for what was there before the record; 0: never."""
+        self.allotment: Allotment | None = None
+
+    def period_at(self, now_us: int) -> int:
+        """The begin of the running period."""
+        if now_us >= self.end:
+            self.begin, self.end = bounds(self.rule.period, now_us)
+            self.next_level = self.known_to = 0
+        return self.begin
+
+
+class Holding:
+    """Everything that applies to calls of one combination of values; the same object for all of them."""
+
+    __slots__ = ("accounts", "guard", "guard_at", "meters", "nothing", "windows")
+
+    def __init__(
+        self,
+        windows: Sequence[Window],
+        meters: Sequence[Meter],
+        accounts: Sequence[Account],
+        guard: Guard | None,
+    ) -> None:
+        self.windows = tuple(windows)
+        self.meters = tuple(meters)
+        self.accounts = tuple(accounts)
+        self.guard = guard
+        self.guard_at = self.windows.index(guard.window) if guard is not None else 0
+        self.nothing = not (windows or accounts)
+
+
+class Held:
+    """The lease of one call (`core.limits.Lease`). `amount` and `at_risk` are nano-dollars, the same in each budget;
+    `ended` hears that it is over, with whether money was spent."""
+
+    __slots__ = ("_ended", "_holding", "_over", "_periods", "_second", "_tokens", "amount", "at_risk", "used")
+
+    def __init__(self, holding: Holding, second: int, tokens: int, ended: Callable[[Holding, int, int], None]) -> None:
+        self._holding = holding
+        self._second = second
+        self._tokens = tokens
+        self._ended = ended
+        self._over = False
+        self._periods: list[int] = []
+        self.amount = self.at_risk = 0
+        self.used: list[Used] = []
+        """By window, with this call in it."""
+        for window in holding.windows:
+            window.add(second, tokens)
+
+    def reserve(self, amount: int, at_risk: int, now_us: int) -> None:
+        self.amount, self.at_risk = amount, at_risk
+        for account in self._holding.accounts:
+            period = account.period_at(now_us)
+            account.purse.reserve(period, amount, at_risk)
+            self._periods.append(period)
+
+    @property
+    def head(self) -> bytes:
+        """The reset is when all of it is free again if nothing more is sent."""
+        requests = tokens = None
+        for meter in self._holding.meters:
+            used, rule = self.used[meter.at], meter.rule
+            if rule.requests is not None:
+                requests = _tighter(requests, rule.requests, used.requests)
+            if rule.tokens is not None:
+                tokens = _tighter(tokens, rule.tokens, used.tokens)
+        head = b""
+        if requests is not None:
+            head = (
+                b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\n"
+                b"x-ratelimit-reset-requests: 60s\r\n" % requests
+            )
+        if tokens is not None:
+            head += (
+                b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %d\r\n"
+                b"x-ratelimit-reset-tokens: 60s\r\n" % tokens
+            )
+        return head
+
+    def settle(self, tokens: int | None, cost_nanousd: int | None, now_us: int) -> None:
+        if self._over:
+            return
+        self._over = True
+        holding, cost = self._holding, cost_nanousd or 0
+        more = 0 if tokens is None else tokens - self._tokens
+        second = now_us // MICRO
+        for window in holding.windows:
+            window.settle(self._second, more, cost // NANO_PER_MICROUSD, second)
+        for account, period in zip(holding.accounts, self._periods, strict=True):
+            account.purse.settle(period, self.amount, self.at_risk, cost)
+        for meter in holding.meters:
+            if meter.at_once is not None:
+                meter.at_once.give(1)
+            if meter.tokens is not None and more:
+                meter.tokens.give(-more)
+        for account in holding.accounts:
+            if account.allotment is not None:
+                account.allotment.give(self.amount - cost)
+        self._ended(holding, cost, now_us)
+
+    def release(self, now_us: int) -> None:
+        if self._over:
+            return
+        self._over = True
+        holding = self._holding
+        for window in holding.windows:
+            window.release(self._second, self._tokens)
+        for account, period in zip(holding.accounts, self._periods, strict=True):
+            account.purse.settle(period, self.amount, self.at_risk, 0)
+        self._ended(holding, 0, now_us)
+
+
+def _tighter(found: tuple[int, int] | None, limit: int, used: int) -> tuple[int, int]:
+    """(limit, remaining) of the one with the smaller share left."""
+    left = max(0, limit - used)
+    return (limit, left) if found is None or left * found[0] < found[1] * limit else found

@@ -1,0 +1,85 @@
+"""What a call may cost, before it is sent: its prompt's estimate and its `max_tokens`, at the catalogue's price."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gateway.core.limits import DEFAULT_OUTPUT_TOKENS, Ask
+from pricing import Catalog
+from pricing.money import ATTO_PER_NANO
+from pricing.price import Price
+
+BYTES_PER_TOKEN = 4
+"""What the estimate of input tokens goes by. A token has a byte at least, so the input is at most so many times it."""
+LONG_PROMPT = 100_000
+"""From here on prices may have tiers: looked up for the call instead of remembered for the model."""
+REMEMBER_US = 60_000_000
+"""Prices change by date and by the hour of the day."""
+_MOST_REMEMBERED = 10_000
+
+
+class Reservation(NamedTuple):
+    """Nano-dollars. Both 0 where there is no price: what cannot be priced cannot be held to a budget."""
+
+    amount: int
+    at_risk: int
+    """What it may cost beyond that: four times the input, and the longest answer of the model where the request sets
+    no maximum. Nothing can be said of a model that does not say how long its answers get: the default then."""
+
+
+class _Rates(NamedTuple):
+    input_atto: int
+    output_atto: int
+    longest: int
+    until_us: int
+
+
+class Estimator:
+    """Remembers the rates of models for a minute."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._known: dict[tuple[str, str], _Rates] = {}
+
+    def use(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._known.clear()
+
+    def reservation(self, ask: Ask, now_us: int) -> Reservation:
+        provider, model = ask.provider, ask.model
+        if provider is None or model is None:
+            return _NOTHING
+        rates = self._known.get((provider, model))
+        if rates is None or rates.until_us <= now_us or ask.input_tokens > LONG_PROMPT:
+            rates = self._look_up(provider, model, ask.input_tokens, now_us)
+        output = ask.max_output_tokens if ask.max_output_tokens is not None else DEFAULT_OUTPUT_TOKENS
+        longest = output if ask.max_output_tokens is not None else max(output, rates.longest)
+        input_atto = ask.input_tokens * rates.input_atto
+        amount = (input_atto + output * rates.output_atto) // ATTO_PER_NANO
+        worst = (BYTES_PER_TOKEN * input_atto + longest * rates.output_atto) // ATTO_PER_NANO
+        return Reservation(amount, worst - amount)
+
+    def _look_up(self, provider: str, model: str, input_tokens: int, now_us: int) -> _Rates:
+        price = self._catalog.find(provider, model, now_us)
+        rates = _rates(price, input_tokens, now_us + REMEMBER_US)
+        if input_tokens <= LONG_PROMPT:
+            if len(self._known) >= _MOST_REMEMBERED:  # names come from the wire
+                self._known.clear()
+            self._known[provider, model] = rates
+        return rates
+
+
+def _rates(price: Price | None, input_tokens: int, until_us: int) -> _Rates:
+    if price is None:
+        return _Rates(0, 0, 0, until_us)
+    situation = price.card.situation(None, input_tokens)
+    given, made = situation["input"], situation[price.card.plain_output]
+    return _Rates(
+        given.atto if given is not None else 0,
+        made.atto if made is not None else 0,
+        price.max_output_tokens or 0,
+        until_us,
+    )
+
+
+_NOTHING = Reservation(0, 0)

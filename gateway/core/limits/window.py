@@ -1,0 +1,181 @@
+"""A sliding window over the last minute, counted together by all workers; and the calls under way.
+
+For each second a worker keeps how much it had counted *before* that second began, in rings of 64 seconds. What it
+counted in the window is then what it has counted in all, less what it had counted before the window's first second:
+three reads, however wide the window.
+
+The window is the current second and the sixty before it, so it covers any 60 s whole: never more than the limit
+within any 60 s. The error is on the other side: a call may count for up to 61 s, so that a caller who always asks for
+all it can get is given 60/61 of the limit in the long run (1.6 % less), and its first minute whole.
+"""
+
+from __future__ import annotations
+
+from gateway.core.limits.region import Region
+
+SPAN_S = 60
+RING = 64
+"""Seconds a ring has; more than the window, and a power of two."""
+MASK = 0xFFFF_FFFF
+NEGATIVE = 1 << 31
+
+STAMP, IN_FLIGHT, REQUESTS, TOKENS, MICROUSD, HEAD_WORDS = range(6)
+"""The words of a record: the second of the last write, calls under way, and what was ever counted; then the rings."""
+RING_WORDS = RING // 2
+
+
+def words_of(series: int) -> int:
+    """The size of a record that keeps one series (requests), two (tokens too) or three (money too)."""
+    return HEAD_WORDS + series * RING_WORDS
+
+
+class Used:
+    """Of one window, by all workers."""
+
+    __slots__ = ("in_flight", "microusd", "requests", "tokens")
+
+    def __init__(self, requests: int, tokens: int, microusd: int, in_flight: int) -> None:
+        self.requests = requests
+        self.tokens = tokens
+        self.microusd = microusd
+        self.in_flight = in_flight
+
+
+class Window:
+    """What one value of a scope (a tenant, a key) has used. `at` is its record's place in the region.
+
+    Seconds are whole seconds UTC. A clock that is set back counts on in the second it had reached.
+    """
+
+    __slots__ = ("_at", "_own", "_region", "_rings", "_series")
+
+    def __init__(self, region: Region, at: int, series: int = 3) -> None:
+        self._region = region
+        self._at = at
+        self._series = series
+        self._own = region.own + at
+        self._rings = 2 * (self._own + HEAD_WORDS)
+
+    def add(self, second: int, tokens: int) -> int:
+        """One call more, under way; the second it counts in."""
+        words, own = self._region.words, self._own
+        stamp = words[own]
+        if second > stamp:
+            self._advance(stamp, second)
+        else:
+            second = stamp
+        words[own + IN_FLIGHT] += 1
+        words[own + REQUESTS] += 1
+        if self._series > 1:
+            words[own + TOKENS] += tokens
+        return second
+
+    def used(self, second: int) -> Used:
+        """Within the window that ends with `second`."""
+        region, at, series = self._region, self._at, self._series
+        words, halves = region.words, region.halves
+        first = second - SPAN_S
+        place = first & (RING - 1)
+        requests = tokens = microusd = in_flight = 0
+        for base in region.bases:
+            record = base + at
+            in_flight += words[record + IN_FLIGHT]
+            if words[record] < first:
+                continue
+            ring = 2 * (record + HEAD_WORDS) + place
+            requests += _signed(words[record + REQUESTS] - halves[ring])
+            if series > 1:
+                tokens += _signed(words[record + TOKENS] - halves[ring + RING])
+                if series > 2:
+                    microusd += _signed(words[record + MICROUSD] - halves[ring + 2 * RING])
+        return Used(requests, tokens, microusd, in_flight)
+
+    def settle(self, began: int, tokens_more: int, microusd: int, second: int) -> None:
+        """The call that was added in the second `began` is over, and used so many tokens more (or fewer) than it had
+        reserved. Tokens count where they were reserved, money where it became known."""
+        words, own = self._region.words, self._own
+        words[own + IN_FLIGHT] -= 1
+        stamp = words[own]
+        if tokens_more and self._series > 1:
+            self._correct(began, TOKENS, tokens_more)
+        if microusd and self._series > 2:
+            if second > stamp:
+                self._advance(stamp, second)
+            words[own + MICROUSD] += microusd
+
+    def release(self, began: int, tokens: int) -> None:
+        """The call that was added in the second `began` did not happen."""
+        self._region.words[self._own + IN_FLIGHT] -= 1
+        self._correct(began, REQUESTS, -1)
+        if tokens and self._series > 1:
+            self._correct(began, TOKENS, -tokens)
+
+    def retry_at(self, second: int, requests: int | None, tokens: int | None) -> int:
+        """The first second at whose beginning at least so many requests and tokens less are in the window, if nothing
+        more is added; None: that series does not matter."""
+        for later in range(second + 1, second + SPAN_S + 1):
+            used = self.used(later)
+            fits = (requests is None or used.requests <= requests) and (tokens is None or used.tokens <= tokens)
+            if fits:
+                return later
+        return second + SPAN_S + 1
+
+    def _advance(self, stamp: int, second: int) -> None:
+        """Writes what had been counted before each second since the last one. The stamp last: who reads meanwhile
+        finds the rings up to the old one as they were."""
+        words, halves = self._region.words, self._region.halves
+        steps = range(stamp + 1, second + 1) if second - stamp < RING else range(RING)
+        ring = self._rings
+        for series in range(self._series):
+            before = words[self._own + REQUESTS + series] & MASK
+            for step in steps:
+                halves[ring + (step & (RING - 1))] = before
+            ring += RING
+        words[self._own] = second
+
+    def _correct(self, began: int, series: int, more: int) -> None:
+        """As if `more` had been counted in the second `began`."""
+        words, halves = self._region.words, self._region.halves
+        stamp = words[self._own]
+        if stamp - began >= RING:
+            began = stamp - RING + 1  # it has left the window: all there is lies after it
+            steps = range(RING)
+        else:
+            steps = range(began + 1, stamp + 1)
+        ring = self._rings + (series - REQUESTS) * RING
+        total = words[self._own + series] + more
+        if more > 0:
+            words[self._own + series] = total
+        for step in steps:
+            place = ring + (step & (RING - 1))
+            halves[place] = halves[place] + more & MASK
+        if more <= 0:
+            words[self._own + series] = total
+
+
+def _signed(difference: int) -> int:
+    """A difference of two 32-bit counters; 0 where a correction is being written and it came out negative."""
+    difference &= MASK
+    return difference if difference < NEGATIVE else 0
+
+
+def merge(old: memoryview, records: list[int], new: memoryview, target: int, series: int) -> None:
+    """The sum of several areas' records, written to one. Places are in words."""
+    newest = max(old[record] for record in records)
+    new[target] = newest
+    ring_of = old.cast("B").cast("I")
+    rings = new.cast("B").cast("I")
+    for record in records:
+        for number in range(series):
+            new[target + REQUESTS + number] += old[record + REQUESTS + number]
+            ring = number * RING
+            for second in range(newest - RING + 1, newest + 1):
+                place = ring + (second & (RING - 1))
+                if second <= old[record]:
+                    before = ring_of[2 * (record + HEAD_WORDS) + place] if second > old[record] - RING else 0
+                else:
+                    before = old[record + REQUESTS + number]
+                there = 2 * (target + HEAD_WORDS) + place
+                rings[there] = rings[there] + before & MASK
+    ring_of.release()
+    rings.release()
