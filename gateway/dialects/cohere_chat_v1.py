@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from gateway.core.span import ToolCall
-from gateway.dialects.base import NOTHING, UNREADABLE, Answer, Context, error_message
+from gateway.dialects.base import NOTHING, NULL, UNREADABLE, Answer, Context, error_message
 from gateway.dialects.cohere_chat import error_of
 from gateway.dialects.cohere_dialect import CohereDialect, take_usage
 from gateway.dialects.cohere_usage import Reported
@@ -25,7 +25,7 @@ _CONTENT = re.compile(rb'"(?:text|name)"\s*:\s*"[^"]')
 
 class _Call(msgspec.Struct):
     name: Any = None
-    parameters: msgspec.Raw | None = None
+    parameters: msgspec.Raw = NULL
 
 
 class _Whole(Reported):
@@ -133,7 +133,7 @@ def _take(answer: Answer, whole: _Whole) -> None:
     answer.finish_reasons = [whole.finish_reason] if isinstance(whole.finish_reason, str) else []
     answer.tool_calls = [
         ToolCall(name=call.name, arguments=bytes(call.parameters).decode("utf-8", "replace"))
-        if call.parameters is not None
+        if bytes(call.parameters) != b"null"
         else ToolCall(name=call.name)
         for call in whole.tool_calls or ()
         if isinstance(call.name, str)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from gateway.dialects.base import UNREADABLE
+from gateway.dialects.base import NULL, UNREADABLE
 from gateway.dialects.gemini_generate import GeminiGenerate
 
 
 class _Request(msgspec.Struct, rename="camel"):
-    generate_content_request: msgspec.Raw | None = None
+    generate_content_request: msgspec.Raw = NULL
 
 
 _decode_request = msgspec.json.Decoder(_Request).decode
@@ -21,7 +21,7 @@ class GeminiTokens(GeminiGenerate):
 
     def prompt(self, body: bytes) -> str | None:
         try:
-            whole = _decode_request(body).generate_content_request
+            whole = bytes(_decode_request(body).generate_content_request)
         except UNREADABLE:
             return None
-        return super().prompt(bytes(whole) if whole is not None else body)
+        return super().prompt(whole if whole != b"null" else body)

@@ -1,0 +1,52 @@
+"""What Gemini really answered, read as it was understood by hand."""
+
+from __future__ import annotations
+
+import json
+
+from tests.dialects import recorded
+from tests.dialects.contract import facts
+from tests.dialects.recorded import Record, each, needs_recordings
+
+RECORDS = recorded.records("google.generate", "google.stream")
+STREAMS = [record for record in RECORDS if record["streaming"]]
+
+pytestmark = needs_recordings
+
+
+@each([record for record in RECORDS if record.get("expected")])
+def test_it_is_read_as_expected(record: Record) -> None:
+    recorded.assert_read_as_expected(record)
+
+
+@each([record for record in RECORDS if record["status"] >= 400])
+def test_an_error_has_a_message(record: Record) -> None:
+    recorded.assert_an_error_has_a_message(record)
+
+
+@each(STREAMS)
+def test_a_stream_is_incomplete_until_its_finish_reason(record: Record) -> None:
+    recorded.assert_cut_anywhere_it_is_incomplete_before(record, b'"finishReason"')
+
+
+@each(STREAMS)
+def test_first_content(record: Record) -> None:
+    recorded.assert_first_content_is_found(record, b'"candidates"')
+
+
+@each(STREAMS)
+def test_the_array_form_of_a_stream_says_the_same(record: Record) -> None:
+    """Without `alt=sse` the same chunks come as one array, which can be cut as well."""
+    body = recorded.body_of(record)
+    chunks = [line.removeprefix(b"data: ") for line in body.split(b"\r\n") if line.startswith(b"data: ")]
+    array = b"[" + b",\r\n".join(json.dumps(json.loads(chunk), indent=2).encode() for chunk in chunks) + b"\n]"
+    events = recorded.both(record)[0]
+    settled, read = recorded.both(record, array)
+    assert facts(settled) == facts(read)
+    for one, other in ((settled, events),):
+        assert (one.usage, one.model, one.complete, one.error) == (other.usage, other.model, other.complete, None)
+    assert read.text == recorded.both(record)[1].text
+    for place in range(0, len(array), max(1, len(array) // 40)):
+        cut, read = recorded.both(record, array[:place])
+        assert facts(cut) == facts(read), place
+        assert not (cut.complete and place <= array.index(b'"finishReason"'))
