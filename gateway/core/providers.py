@@ -17,6 +17,7 @@ DIALECTS = {
     "gemini": "x-goog-api-key",
     "cohere": "bearer",
     "bedrock": "bearer",
+    "mcp": "bearer",
 }
 """What a provider can speak, and the header its key goes in unless the provider's row says otherwise."""
 

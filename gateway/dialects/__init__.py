@@ -9,15 +9,23 @@ from gateway.dialects.base import Answer, Billed, Context, Dialect
 from gateway.dialects.bedrock_endpoints import ENDPOINTS as BEDROCK
 from gateway.dialects.cohere_endpoints import ENDPOINTS as COHERE
 from gateway.dialects.gemini_endpoints import ENDPOINTS as GEMINI
+from gateway.dialects.mcp import Mcp
 from gateway.dialects.openai_endpoints import ENDPOINTS as OPENAI
 
-__all__ = ["OPAQUE", "Answer", "Billed", "Context", "Dialect", "dialect_for", "dialect_named"]
+__all__ = ["DECIDED", "OPAQUE", "Answer", "Billed", "Context", "Dialect", "dialect_for", "dialect_named"]
 
 OPAQUE = Dialect()
 
+DECIDED: dict[str | None, Dialect] = {"mcp": Mcp()}
+"""By what a provider is said to speak, where its paths do not tell: every POST to it is in this dialect."""
+
 _BY_NAME: dict[str, Dialect] = {
     dialect.name: dialect
-    for dialect in (OPAQUE, *(dialect for _, _, dialect in (*ANTHROPIC, *BEDROCK, *COHERE, *GEMINI, *OPENAI)))
+    for dialect in (
+        OPAQUE,
+        *DECIDED.values(),
+        *(dialect for _, _, dialect in (*ANTHROPIC, *BEDROCK, *COHERE, *GEMINI, *OPENAI)),
+    )
 }
 
 _BY_ENDPOINT: tuple[tuple[bytes, re.Pattern[bytes], Dialect], ...] = (

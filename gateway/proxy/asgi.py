@@ -32,7 +32,7 @@ class GatewayApp:
         if scope["type"] != "http" or not is_model_traffic(scope["method"].encode(), _url(scope)):
             await self._app(scope, receive, send)
             return
-        door = _Door()
+        door = _Door((scope.get("client") or ("",))[0])
         length, headers = None, []
         for name, value in scope["headers"]:
             if name.lower() == b"content-length":
@@ -75,7 +75,8 @@ async def _read(exchange: Exchange, door: _Door, receive: Receive) -> None:
 class _Door:
     """Keeps what the exchange says until it can be sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str) -> None:
+        self.address = address
         self.exchange: Exchange | None = None
         self.takes_body = asyncio.Event()
         self.takes_body.set()

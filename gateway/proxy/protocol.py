@@ -66,6 +66,10 @@ class GatewayProtocol(HttpToolsProtocol):
         super().connection_made(transport)  # type: ignore[arg-type]
         self._gateway.counters.client_connections += 1
 
+    @property
+    def address(self) -> str:
+        return self.client[0] if self.client else ""
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._gateway.counters.client_connections -= 1
         self._recording = None

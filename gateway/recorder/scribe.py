@@ -121,6 +121,8 @@ class Scribe:
         span.provider = closed.provider or opened.provider
         span.model = closed.model or answer.model or opened.model
         span.response_id = answer.response_id
+        span.kind = answer.kind or span.kind
+        span.name = span.name or self._once_more(answer.name)
         span.finish_reason = ",".join(dict.fromkeys(answer.finish_reasons)) or None
         message = self._once_more(closed.error_message or answer.error)
         span.error_message = message[:ERROR_CHARACTERS] if message is not None else None
