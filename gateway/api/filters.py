@@ -1,7 +1,8 @@
 """The language of query strings, in both directions: parameters ↔ `SpanFilter`.
 
 The API, the dashboard's URLs and the command line speak it. Parameters repeat: values of one are alternatives,
-different ones add up. An empty value is as none. A name that is not known is an error, not a filter that silently
+different ones add up. `model=!x` leaves out what `model=x` finds; a value that itself begins with `!` (or `\\`) is
+written with a `\\` before it. An empty value is as none. A name that is not known is an error, not a filter that silently
 does nothing.
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 
 from gateway.api.errors import invalid
 from gateway.core.span import ERROR_TYPES
-from gateway.store.base import SpanFilter
+from gateway.store.base import EXCLUDABLE, SpanFilter
 
 Params = Iterable[tuple[str, str]]
 
@@ -45,6 +46,7 @@ TEXT_FIELDS = (
     "session",
     "trace",
     "prompt",
+    "prompt_version",
     "key",
 )
 AMOUNTS = {
@@ -67,7 +69,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 def parse_filter(params: Params, *, now_us: int, also: Collection[str] = ()) -> SpanFilter:
     """`also` names parameters that are read elsewhere. Raises CallError 400 that names parameter, value and way out."""
-    values = grouped(params, also=also)
+    values, exclude = _without_excluded(grouped(params, also=also))
     from_us, to_us = _period(values, now_us)
     fields: dict[str, Any] = {name: tuple(values.get(name, ())) for name in TEXT_FIELDS}
     fields |= {field: _amount(values, name) for name, (field, _, _) in AMOUNTS.items()}
@@ -80,6 +82,7 @@ def parse_filter(params: Params, *, now_us: int, also: Collection[str] = ()) -> 
         unpriced=bool(_flag(values, "unpriced")),
         q=single(values, "q"),
         tags=tuple((name.removeprefix("tag."), tuple(found)) for name, found in values.items() if is_tag(name)),
+        exclude=exclude,
     )
 
 
@@ -91,7 +94,7 @@ def filter_params(which: SpanFilter) -> list[tuple[str, str]]:
     if which.to_us is not None:
         params.append(("to", iso_time(which.to_us)))
     for name in (*TEXT_FIELDS, "status"):
-        params += [(name, value) for value in getattr(which, name)]
+        params += [(name, _quoted(value)) for value in getattr(which, name)]
     if which.stream is not None:
         params.append(("stream", "true" if which.stream else "false"))
     for name, (field, parts, _) in AMOUNTS.items():
@@ -102,8 +105,36 @@ def filter_params(which: SpanFilter) -> list[tuple[str, str]]:
         params.append(("unpriced", "true"))
     if which.q is not None:
         params.append(("q", which.q))
-    params += [(f"tag.{key}", value) for key, found in which.tags for value in found]
+    params += [(f"tag.{key}", _quoted(value)) for key, found in which.tags for value in found]
+    for name, found in which.exclude:
+        params += [(name.replace("tag:", "tag.", 1), f"!{value}") for value in found]
     return params
+
+
+def _without_excluded(
+    values: dict[str, list[str]],
+) -> tuple[dict[str, list[str]], tuple[tuple[str, tuple[str, ...]], ...]]:
+    """The values that are wanted, and those that are not, in the form of `SpanFilter.exclude`."""
+    wanted: dict[str, list[str]] = {}
+    exclude: list[tuple[str, tuple[str, ...]]] = []
+    for name, found in values.items():
+        if name not in EXCLUDABLE and not is_tag(name):
+            wanted[name] = found
+            continue
+        if kept := [value.removeprefix("\\") for value in found if not value.startswith("!")]:
+            wanted[name] = kept
+        unwanted = [value[1:] for value in found if value.startswith("!")]
+        if "" in unwanted:
+            raise invalid(name, f"{name!r} has the value '!', which leaves out nothing. Write a value after it.")
+        if name == "status":
+            unwanted = [_status(value) for value in unwanted]
+        if unwanted:
+            exclude.append((name.replace("tag.", "tag:", 1) if is_tag(name) else name, tuple(unwanted)))
+    return wanted, tuple(exclude)
+
+
+def _quoted(value: str) -> str:
+    return f"\\{value}" if value.startswith(("!", "\\")) else value
 
 
 def is_tag(name: str) -> bool:

@@ -35,7 +35,29 @@ def matches(which: SpanFilter, span: Span) -> bool:
         and (not which.unpriced or is_unpriced(span))
         and (which.q is None or _holds(span, which.q))
         and all(span.tags.get(key) in values for key, values in which.tags)
+        and (not which.prompt_version or version_of(span) in which.prompt_version)
+        and not any(_is_among(span, name, value) for name, values in which.exclude for value in values)
     )
+
+
+def version_of(span: Span) -> str | None:
+    """`NAME@3`: a version of a prompt."""
+    if span.prompt is None or span.prompt_version is None:
+        return None
+    return f"{span.prompt}@{span.prompt_version}"
+
+
+def _is_among(span: Span, name: str, value: str) -> bool:
+    """What `exclude` leaves out."""
+    if name == "model":
+        return value in (span.model, span.model_requested)
+    if name == "status":
+        return _has_status(span, value)
+    if name == "prompt_version":
+        return value == version_of(span)
+    if name.startswith("tag:"):
+        return span.tags.get(name.removeprefix("tag:")) == value
+    return value == getattr(span, dict(_PAIRS)[name])
 
 
 def is_unpriced(span: Span) -> bool:

@@ -266,6 +266,7 @@ GROUPS = (
     "hour",
     "model",
     "provider",
+    "provider_model",
     "tenant",
     "environment",
     "config",
@@ -273,9 +274,11 @@ GROUPS = (
     "prompt",
     "prompt_version",
     "key",
+    "feature",
     "user",
 )
-"""What `groups` takes, besides `tag:KEY`."""
+"""What `groups` takes, besides `tag:KEY`. Keys of `provider_model` are `PROVIDER/MODEL`, what a price is looked up by;
+those of `prompt_version` are `NAME@3`."""
 
 
 class SpanReader(Protocol):

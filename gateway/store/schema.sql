@@ -166,7 +166,7 @@ CREATE TABLE series (
     stream INTEGER,
     status_code INTEGER,
     error_type VARCHAR,
-    outcome INTEGER, prompt_version INTEGER, config_version INTEGER,
+    outcome INTEGER, prompt_version INTEGER, config_version INTEGER, feature VARCHAR,
     PRIMARY KEY (id)
 );
 
@@ -285,4 +285,4 @@ CREATE INDEX ix_spans_unpriced ON spans (started_at) WHERE unpriced = 1;
 
 CREATE INDEX ix_spans_user ON spans (user, started_at) WHERE user IS NOT NULL;
 
-INSERT INTO alembic_version VALUES ('0004');
+INSERT INTO alembic_version VALUES ('0005');

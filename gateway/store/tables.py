@@ -162,6 +162,7 @@ class SeriesRow(SQLModel, table=True):
     outcome: int | None
     prompt_version: int | None
     config_version: int | None
+    feature: str | None
 
 
 class ScopeRow(SQLModel, table=True):

@@ -80,6 +80,8 @@ DIMENSIONS = [
     "provider",
     "tenant",
     "environment",
+    "provider_model",
+    "feature",
     "prompt",
     "prompt_version",
     "key",

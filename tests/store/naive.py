@@ -63,6 +63,7 @@ def make_span(number: int, rng: random.Random | None = None, **fields: object) -
         attempts=[Attempt("openai", "gpt-4o-mini", status, error, T0, latency)],
         tags=tags,
         input_preview=rng.choice(["How do I cancel?", "請求書の合計を教えて", "Wie kündige ich das ABO?"]),
+        feature=rng.choice(["chat", "search", None]),
         prompt=(prompt := rng.choice(["greeting", "triage", None])),
         prompt_version=rng.choice([1, 2, 3]) if prompt else None,
     )
@@ -189,6 +190,8 @@ def value_of(span: Span, name: str) -> str | None:
         return span.tags.get(name[4:])
     if name == "prompt_version":
         return version_of(span)
+    if name == "provider_model":
+        return f"{span.provider}/{span.model}" if span.provider and span.model else None
     value: str | None = getattr(span, {"key": "key_id", "trace": "trace_id"}.get(name, name))
     return value
 

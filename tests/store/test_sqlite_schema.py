@@ -62,7 +62,8 @@ def test_a_database_of_an_older_revision_is_migrated(tmp_path: Path, monkeypatch
 def test_spans_of_before_find_their_series(tmp_path: Path) -> None:
     """As it was before 0003: shorter labels, and spans that named no series."""
     migration = importlib.import_module("gateway.store.migrations.versions.0003_series_of_spans")
-    spans = [make_write(n, prompt_version=None, tenant='a"b\n\x01é') for n in range(80)]
+    later = importlib.import_module("gateway.store.migrations.versions.0005_feature_of_series")
+    spans = [make_write(n, prompt_version=None, feature=None, tenant='a"b\n\x01é') for n in range(80)]
 
     async def fill() -> None:
         store = open_store("sqlite:///old.db", tmp_path)
@@ -71,14 +72,17 @@ def test_spans_of_before_find_their_series(tmp_path: Path) -> None:
         await store.close()
 
     asyncio.run(fill())
+    labels = "SELECT id, labels FROM series ORDER BY id"
     linked = "SELECT id, series FROM spans ORDER BY id"
     with closing(sqlite3.connect(tmp_path / "old.db")) as db:
-        before = db.execute(linked).fetchall()
-        db.execute("UPDATE series SET labels = replace(labels, ',null,null]]', ']]') WHERE scope = 'call'")
+        before, labelled = db.execute(linked).fetchall(), db.execute(labels).fetchall()
+        db.execute("UPDATE series SET labels = replace(labels, ',null,null,null]]', ']]') WHERE scope = 'call'")
         db.execute("UPDATE spans SET series = 0")
         db.execute(migration.LONGER_LABELS)
         db.execute(migration.SERIES_OF_SPANS)
+        db.execute(later.LONGER_LABELS)
         assert db.execute(linked).fetchall() == before
+        assert db.execute(labels).fetchall() == labelled
 
 
 def test_a_newer_database_is_refused_and_left_alone(tmp_path: Path) -> None:

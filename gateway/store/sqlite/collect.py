@@ -35,8 +35,11 @@ from gateway.store.sqlite.where import (
     version_of,
 )
 
+PROVIDER_MODEL = "provider_model"
 FAILURE_KIND = "failure_kind"
 """Key: JSON of error_type, status_code, provider and model."""
+OF_THE_CUBE = (FAILURE_KIND, PROVIDER_MODEL, VERSION, "feature")
+"""Dimensions that have no scope of their own."""
 
 ROLLED_UP = "SELECT rolled_up FROM scopes WHERE scope = ?"
 ROWS_FROM = "SELECT value FROM facts WHERE name = 'rows_from_us'"
@@ -60,7 +63,7 @@ class Question:
     which: SpanFilter
     shape: Shape
     by: str | None = None
-    """A dimension of ONE_DIMENSION, `prompt_version`, `user`, `tag:KEY`, `failure` or `failure_kind`."""
+    """A dimension of ONE_DIMENSION, `provider_model`, `prompt_version`, `user`, `tag:KEY`, `failure` or `failure_kind`."""
     unit_us: int | None = None
     """Sums by time: at most this much lies between the times that answers are given for."""
     cuts: tuple[int, ...] = ()
@@ -130,7 +133,7 @@ async def _scope(reader: Reader, question: Question) -> str | None:
         return key if alone and by in (None, key) and await _rolled_up(reader, key) else None
     if not has_cube_filters(which) and not (question.failed and by != FAILURE):
         scope = by or TOTAL
-        if scope in (FAILURE_KIND, VERSION):
+        if scope in OF_THE_CUBE:
             return CALL
         return scope if not open_ended or await _rolled_up(reader, scope) else None
     if open_ended:
@@ -229,6 +232,8 @@ def _key(by: str | None, alias: str) -> tuple[str, list[Any]]:
         return f"json_array({alias}.error_type, {alias}.status_code, {alias}.provider, {alias}.model)", []
     if by.startswith(TAG):
         return "(SELECT j.value FROM json_each(d.tags) j WHERE j.key = ?)", [by.removeprefix(TAG)]
+    if by == PROVIDER_MODEL:
+        return f"({alias}.provider || '/' || {alias}.model)", []
     if by == VERSION:
         return version_of(alias), []
     return f"{alias}.{ONE_DIMENSION.get(by, by)}", []

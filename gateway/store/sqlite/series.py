@@ -31,6 +31,7 @@ CUBE = [
     "outcome",
     "prompt_version",
     "config_version",
+    "feature",
 ]
 """The columns of a series of scope `call`; filters on these are answered from rollups."""
 
@@ -118,6 +119,7 @@ def cube_of(span: Span) -> tuple[Any, ...]:
         outcome_of(span),
         span.prompt_version,
         span.config_version,
+        span.feature,
     )
 
 
