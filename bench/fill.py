@@ -1,4 +1,4 @@
-"""`python -m bench.fill FILE`: a store of ten million believable calls over thirty days, as the recorder would leave it.
+"""`python -m bench.fill FILE`: a store of ten million believable calls over thirty days, as a recorder would leave it.
 
 The made-up month is written through the store itself, a part of it; then every call is copied some times within its
 hour, in SQL: with an id, a time, a trace and a session of its own and one of a few variants of its user. So rollups
