@@ -15,6 +15,7 @@ Body = dict[str, msgspec.Raw]
 _decode_object = msgspec.json.Decoder(Body).decode
 _decode_str = msgspec.json.Decoder(str).decode
 encode = msgspec.json.encode
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def parse(raw: bytes) -> Body:
@@ -114,3 +115,32 @@ def with_usage_asked(body: Body) -> bool:
     inner["include_usage"] = msgspec.Raw(b"true")
     body["stream_options"] = msgspec.Raw(encode(inner))
     return True
+
+
+_OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens", "max_tokens_to_sample")
+_OUTPUT_LIMITS_WITHIN = (("generationConfig", "maxOutputTokens"), ("inferenceConfig", "maxTokens"))
+_decode_int = msgspec.json.Decoder(int).decode
+
+
+def most_output(body: Body) -> int | None:
+    """How many tokens the answer may have by the request's own word, in any dialect; `n` answers count `n` times."""
+    found = next((_integer(body[name]) for name in _OUTPUT_LIMITS if name in body), None)
+    for outer, inner in _OUTPUT_LIMITS_WITHIN:
+        if found is None and outer in body:
+            try:
+                within = _decode_object(body[outer])
+            except _UNREADABLE:
+                continue
+            found = _integer(within[inner]) if inner in within else None
+    if found is None:
+        return None
+    return found * max(1, _integer(body["n"]) or 1) if "n" in body else found
+
+
+def _integer(value: msgspec.Raw) -> int | None:
+    """None for what is no number from 0 up: that is the provider's error to report."""
+    try:
+        number = _decode_int(value)
+    except _UNREADABLE:
+        return None
+    return number if number >= 0 else None

@@ -1,10 +1,19 @@
-"""Who is calling: the key behind a token."""
+"""Who is calling: the key behind a token, whether it may be used so, and what its call asks of limits and budgets."""
 
 from __future__ import annotations
 
-from gateway.core.key import Key
+from typing import TYPE_CHECKING
+
+from gateway.core.key import ALL, Key, permits, within
+from gateway.core.limits import Ask
 from gateway.errors import CallError
+from gateway.proxy.costing import estimated_tokens
+from gateway.proxy.door import Door
 from gateway.proxy.gateway import Keys
+from gateway.proxy.plan import Plan
+
+if TYPE_CHECKING:
+    from gateway.proxy.exchange import Exchange
 
 
 def authenticated(keys: Keys, token: bytes | None) -> Key:
@@ -24,3 +33,37 @@ def authenticated(keys: Keys, token: bytes | None) -> Key:
         raise CallError(401, "invalid_api_key", message)
     what = "was revoked" if former.revoked_at is not None else "has expired"
     raise CallError(401, "invalid_api_key", f"The gateway key {former.name!r} {what}. Ask for a new one.")
+
+
+def permitted_here(key: Key, path: bytes, door: Door) -> None:
+    """CallError 403 where the key may not be used on this path, or from where the client is."""
+    if key.endpoints == ALL and not key.networks:
+        return
+    endpoint, address = path.decode("latin-1"), door.address if key.networks else ""
+    if permits(key, endpoint, address):
+        return
+    if key.networks and not within(key.networks, address):
+        message = f"The key {key.name!r} may not be used from {address or 'an unknown address'}."
+        raise CallError(403, "address_not_allowed", message, error_type="authentication")
+    message = f"The key {key.name!r} may not call {endpoint}. It may call: {', '.join(key.endpoints) or 'nothing'}."
+    raise CallError(403, "endpoint_not_allowed", message, error_type="authentication")
+
+
+def asked(exchange: Exchange, plan: Plan) -> Ask:
+    """What limits and budgets look at. A body that streams through counts by its declared length."""
+    key, target, tags = exchange.key, plan.target, plan.tags
+    assert key is not None
+    size = len(plan.body) if plan.held else exchange.length or 0
+    return Ask(
+        key,
+        tags.get("tenantSlug"),
+        tags.get("environment"),
+        target.model,
+        plan.model_requested,
+        tags,
+        estimated_tokens(size),
+        plan.most_output,
+        target.upstream.price_provider if target.model is not None else None,
+        None,
+        hash(exchange.raw) if plan.held else None,
+    )

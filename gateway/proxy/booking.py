@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gateway.core import body as request_body
 from gateway.core.health import PROVIDER_FAULTS
+from gateway.core.limits import Lease
 from gateway.core.routing import Outcome, judge
 from gateway.core.span import Attempt, CallClosed, CallOpened
 from gateway.dialects import Answer, Context
@@ -106,6 +107,8 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
         plan = exchange.plan
         tenant = plan.tags.get("tenantSlug")
         cost = cost_of(answer, plan.target, exchange.gateway.table, tenant, exchange.started_at)
+    if exchange.lease is not None:
+        _settle(exchange, exchange.lease, status, answer, cost)
     if exchange.plan.journey is not None:
         _end_journey(exchange, exchange.plan.journey, status, error, relay, cost)
     closed = _closed(exchange, status, error, relay, answer, source, cost)
@@ -119,6 +122,15 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
     if relay is not None:
         exchange.gateway.counters.bytes_out += relay.tap.size
     return cost
+
+
+def _settle(exchange: Exchange, lease: Lease, status: int, answer: Answer, cost: Cost) -> None:
+    """What the call really used goes to its limits and budgets; a failure that used nothing gives all of it back."""
+    now_us = exchange.started_at + (time.perf_counter_ns() - exchange.began_ns) // 1000
+    if answer.usage is None and not cost.total and status >= 400:
+        lease.release(now_us)
+    else:
+        lease.settle(answer.usage.total_tokens if answer.usage is not None else None, cost.total, now_us)
 
 
 def _end_journey(

@@ -9,6 +9,11 @@ class Door(Protocol):
     """An exchange answers either with `reply`, or with `start`, `relay`… and `finish` or `abort`. A `head` is header
     lines, each with its line end, without the framing, which is the door's."""
 
+    @property
+    def address(self) -> str:
+        """Where the client is, an IP address as text; empty where that is not known."""
+        ...
+
     def reply(self, status: int, head: bytes, body: bytes) -> None:
         """A whole answer."""
         ...
@@ -36,6 +41,8 @@ class Door(Protocol):
 
 class ClosedDoor:
     """Stands in for a client that went away while the answer is drained for its bill."""
+
+    address = ""
 
     def reply(self, status: int, head: bytes, body: bytes) -> None: ...
 

@@ -8,22 +8,24 @@ here awaits.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
+from collections.abc import Callable
 
 from gateway.core.ids import uuid7
 from gateway.core.key import Key
-from gateway.core.routing import Outcome, judge, retry_after_us
+from gateway.core.limits import Admission, Ask, Lease, Wait
+from gateway.core.routing import Outcome
 from gateway.errors import CallError, JournalError
 from gateway.proxy import booking, failures
-from gateway.proxy.admit import authenticated
+from gateway.proxy.admit import asked, authenticated, permitted_here
 from gateway.proxy.costing import Cost
 from gateway.proxy.door import CLOSED, Door
 from gateway.proxy.gateway import Gateway
 from gateway.proxy.head import Head
 from gateway.proxy.headers import IDENTITY, Headers
 from gateway.proxy.incoming import HeldBody
-from gateway.proxy.journey import now_us
 from gateway.proxy.plan import Plan, aimed, plan_read, plan_unread
 from gateway.proxy.relay import Relay
 from gateway.proxy.tap import Tap
@@ -40,6 +42,7 @@ class Exchange:
         "_connection",
         "_done",
         "_held",
+        "_leave_line",
         "_limit_at",
         "_limit_name",
         "_relay",
@@ -56,6 +59,7 @@ class Exchange:
         "gateway",
         "head",
         "key",
+        "lease",
         "length",
         "plan",
         "raw",
@@ -81,10 +85,14 @@ class Exchange:
         self.request_tap: Tap | None = None
         """Of a body that streams through."""
         self.booked: Cost | None = None
+        self.lease: Lease | None = None
+        """What it holds of limits and budgets."""
         self.dispatched = False
         self._held: HeldBody | None = None
         self._connection: UpstreamConnection | None = None
         self._relay: Relay | None = None
+        self._leave_line: Callable[[], None] | None = None
+        """While it waits for a limit: what takes it out of the line."""
         self._limit_name = ""
         self._seen_bytes = 0
         self._limit_at = self._total_at = self._token_at = failures.FOREVER
@@ -124,6 +132,7 @@ class Exchange:
         if gateway.draining:
             raise failures.shutting_down()
         self.key = authenticated(gateway.keys, self.head.token)
+        permitted_here(self.key, self.head.path, self.door)
 
     # ------------------------------------------------------------------ the request's body
 
@@ -191,12 +200,40 @@ class Exchange:
     # ------------------------------------------------------------------ forward
 
     def _forward(self, plan: Plan) -> None:
+        """Asks whether there is room for the call, and lets it in: at once, or when it is its turn."""
+        self.plan = plan
+        admission = self.gateway.admission
+        if admission is not None:
+            ask = asked(self, plan)
+            try:
+                self.lease = admission.admit(ask, self.started_at)
+            except Wait as wait:
+                self._leave_line = wait.enter(functools.partial(self._turn, admission, ask))
+                return
+        self._dispatch(plan)
+
+    def _turn(self, admission: Admission, ask: Ask) -> None:
+        """The call has waited in line, and is let in or refused now."""
+        self._leave_line = None
+        if self._done or self.plan is None:
+            return
+        ask.waited = True
+        try:
+            self.lease = admission.admit(ask, time.time_ns() // 1000)
+            self._dispatch(self.plan)
+        except CallError as error:
+            self._refuse(error)
+        except Exception:
+            self.crash()
+
+    def _dispatch(self, plan: Plan) -> None:
         """Writes down that the call is dispatched, then hands it to a connection: at once where one is idle."""
         gateway = self.gateway
-        self.plan = plan
         try:
             gateway.journal.open(booking.opened(self, plan))
         except JournalError as exc:
+            if self.lease is not None:
+                self.lease.release(self.started_at)
             raise failures.journal_refuses(exc) from exc
         self.dispatched = True
         gateway.counters.in_flight += 1
@@ -245,11 +282,12 @@ class Exchange:
                 body = (self._framed(body) if body else b"") + (b"0\r\n\r\n" if self._body_ended else b"")
             if head.content_encoding is not None:
                 framing += b"content-encoding: %b\r\n" % head.content_encoding
+        target = upstream.target(plan.path, head.query)
         return b"%b %b HTTP/1.1\r\n%b%b%b%b%b\r\n%b" % (
             head.method,
-            upstream.target(plan.path, head.query),
+            target,
             upstream.head,
-            plan.key_line,
+            plan.key_line if upstream.signer is None else upstream.signer(head.method, target, body),
             head.forwarded,
             IDENTITY if plan.stream else head.accept_encoding,
             framing,
@@ -430,6 +468,9 @@ class Exchange:
             return
         self._done = True
         self.gateway.timed.discard(self)
+        if self._leave_line is not None:
+            self._leave_line()
+            self._leave_line = None
         if self.plan is not None and self.plan.journey is not None:
             self.plan.journey.leave()
         if self.dispatched:
@@ -446,12 +487,14 @@ class Exchange:
         plan = self.plan
         if plan is None:
             return b"x-request-id: %b\r\n" % self.request_id.encode()
+        limits = self.lease.head if self.lease is not None else b""
         if plan.journey is None:
-            return b"x-request-id: %b\r\n%b" % (self.request_id.encode(), plan.target.head_alone)
-        return b"x-request-id: %b\r\n%bx-callgate-attempts: %d\r\nx-callgate-cache: bypass\r\n" % (
+            return b"x-request-id: %b\r\n%b%b" % (self.request_id.encode(), plan.target.head_alone, limits)
+        return b"x-request-id: %b\r\n%bx-callgate-attempts: %d\r\nx-callgate-cache: bypass\r\n%b" % (
             self.request_id.encode(),
             plan.target.head,
             len(plan.journey.attempts) + 1,
+            limits,
         )
 
     @property

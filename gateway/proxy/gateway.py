@@ -8,6 +8,7 @@ import time
 from typing import Protocol
 
 from gateway.core.key import Key
+from gateway.core.limits import Admission
 from gateway.journal import JournalWriter
 from gateway.proxy.bills import Bills
 from gateway.proxy.head import KnownHeads
@@ -74,6 +75,7 @@ class Gateway:
         journal: JournalWriter,
         keys: Keys,
         counters: Counters,
+        admission: Admission | None = None,
     ) -> None:
         self.pools = pools
         self.heads = KnownHeads()
@@ -81,6 +83,8 @@ class Gateway:
         self.journal = journal
         self.keys = keys
         self.counters = counters
+        self.admission = admission
+        """Limits and budgets; None where there are none."""
         self.bills = Bills()
         self.timed: set[Timed] = set()
         """Calls and connections with a time limit running."""

@@ -71,6 +71,8 @@ class InsideCaller:
 class _Collecting:
     """A door onto a list."""
 
+    address = ""
+
     def __init__(self) -> None:
         self.status = 0
         self.headers: Headers = []

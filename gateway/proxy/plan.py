@@ -34,6 +34,8 @@ class Plan(msgspec.Struct):
     """Without the provider's own prefix."""
     key_line: bytes = b""
     """The header line that carries the provider's key."""
+    most_output: int | None = None
+    """Output tokens that the body allows at most; None where it does not say, or nobody has limits to know it for."""
     journey: Journey | None = None
     """Where there are several targets, keys or tries; None for a call that goes to one place once."""
 
@@ -62,6 +64,8 @@ def plan_read(table: Table, key: Key, head: Head, raw: bytes) -> Plan:
         journey = Journey(way, _ask(tags, body, len(raw)))
         plan = Plan(journey.target, tags, model, True, journey=journey)
         plan.key_line = journey.key_line
+    if table.has_limits:
+        plan.most_output = request_body.most_output(body)
     _write(plan, table, head, body, raw)
     return plan
 

@@ -19,6 +19,7 @@ from gateway.dialects import DECIDED
 from gateway.errors import CallError
 from gateway.proxy.connect import Connector, Origin, proxy_authorization
 from gateway.proxy.pool import Pool
+from gateway.proxy.signing import Signer, signer_for
 from gateway.settings import Provider, Settings, Timeout
 from pricing import Catalog, Usage
 
@@ -56,6 +57,8 @@ class Upstream(msgspec.Struct, frozen=True):
     strips_metadata: bool
     price_provider: str
     health: ProviderHealth
+    signer: Signer | None = None
+    """Makes the header lines that carry credentials, for each attempt anew, where a key does not do."""
     evidence: Evidence | None = None
     """Where its answers say what they cost."""
 
@@ -121,6 +124,7 @@ class Table:
         self._order = [name for name in self.upstreams if name != DEMO]
         self._pools = pools
         self._names = Names(settings.models)
+        self.has_limits = bool(settings.limits or settings.budgets or settings.runaway)
         self._breaker = breaker_of(settings.cooldown)
         self._resolved: dict[str, Way] = {}
         self._without_model: dict[str, Way] = {}
@@ -188,7 +192,11 @@ class Table:
 
     def _place(self, model: str) -> Place:
         target = self.target(model)
-        price = self.catalog.find(target.upstream.price_provider, target.model, time.time_ns() // 1000) if target.model else None
+        price = (
+            self.catalog.find(target.upstream.price_provider, target.model, time.time_ns() // 1000)
+            if target.model
+            else None
+        )
         cost = price.cost(_A_THOUSAND_EACH) if price is not None else None
         return Place(
             self._pools.target_state(target.name, self._breaker),
@@ -341,6 +349,7 @@ def _upstream(name: str, provider: Provider, proxies: Proxies, pools: Pools) -> 
         strips_metadata=provider.metadata == "strip",
         price_provider=row.name if row else name,
         health=pools.health(name),
+        signer=signer_for(provider),
         evidence=row.evidence if row else None,
     )
 
