@@ -16,7 +16,6 @@ from gateway.api.errors import invalid
 from gateway.api.filters import single
 from gateway.api.requests import json_response
 from gateway.api.scope import bounds_of, state_of
-from gateway.control.keys import now_us
 from gateway.control.state import AppState, Routing
 from gateway.core.key import Key
 from gateway.core.routing import Ask, Explained, Member, Route, explain
@@ -86,8 +85,7 @@ class RouteList(msgspec.Struct):
 
 async def list_routes(request: Request) -> Response:
     state, routing = _routing(request)
-    now = now_us()
-    return json_response(RouteList([_view(route, Ask(), routing, now) for route in routing.all()], state.worker))
+    return json_response(RouteList([_view(route, Ask(), routing) for route in routing.all()], state.worker))
 
 
 async def explain_route(request: Request) -> Response:
@@ -108,7 +106,7 @@ async def explain_route(request: Request) -> Response:
     )
     answer = Explanation(model=model, key=key.name if key else None, worker=state.worker, route=None)
     try:
-        answer.route = _view(routing.resolve(model, key), ask, routing, now_us())
+        answer.route = _view(routing.resolve(model, key), ask, routing)
     except CallError as error:
         answer.refused = Refusal(error.status, error.code, error.message)
     return json_response(answer)
@@ -143,7 +141,7 @@ def _key(keys: Iterable[Key], which: str | None, bounds: Mapping[str, str]) -> K
     raise invalid("key", f"No key is called {which[:100]!r}. `callgate keys list` shows those there are.")
 
 
-def _view(route: Route, ask: Ask, routing: Routing, now: int) -> RouteView:
+def _view(route: Route, ask: Ask, routing: Routing) -> RouteView:
     policy = route.policy
     return RouteView(
         name=route.name,
@@ -153,7 +151,7 @@ def _view(route: Route, ask: Ask, routing: Routing, now: int) -> RouteView:
         retries=policy.retries,
         targets=[
             _target(found, route.members[found.member], routing.names(route.members[found.member]))
-            for found in explain(route, ask, now)
+            for found in explain(route, ask, routing.now_us())
         ],
     )
 

@@ -51,6 +51,9 @@ class Routing(Protocol):
     def names(self, member: Member) -> tuple[str, str]:
         """(provider, model there)."""
 
+    def now_us(self) -> int:
+        """The clock that the members' states go by, which is not the time of day."""
+
 
 @dataclass
 class AppState:
