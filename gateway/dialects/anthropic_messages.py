@@ -117,12 +117,13 @@ def _settle_stream(answer: Answer, data: bytes) -> None:
             _take_model(answer, event.message)
             usage = _object(event.message.usage)
             break
-    for payload in payloads(data, b'"message_delta"'):
+    for payload in payloads_from_end(data, b'"message_delta"'):
         if (event := _event(payload)) is not None and (later := _object(event.usage)) is not None:
-            usage = later_usage(usage, later)
+            usage = later_usage(usage, later)  # of several the last, which counts everything
+            break
     if usage is not None:
         _take_usage(answer, usage)
-    for payload in payloads(data, b'"error"'):
+    for payload in payloads_from_end(data, b'"error"'):
         if (event := _event(payload)) is not None:
             _take_error(answer, event, payload)
 
@@ -159,9 +160,9 @@ def _take_usage(answer: Answer, raw: bytes) -> None:
 
 
 def _take_error(answer: Answer, head: _Head, payload: bytes) -> None:
-    """The first one counts. An event of the type `error` is one whatever else it holds."""
+    """An event of the type `error` is one whatever else it holds."""
     error = bytes(head.error)
-    if answer.error is not None or (error == b"null" and head.type != "error"):
+    if error == b"null" and head.type != "error":
         return
     shaped = b'{"error":' + error + b"}" if error != b"null" else payload
     answer.error = error_message(shaped) or "the answer carried an error"

@@ -20,7 +20,7 @@ def payloads(data: bytes, key: bytes) -> Iterator[bytes]:
 
 
 def payloads_from_end(data: bytes, key: bytes) -> Iterator[bytes]:
-    """The same from the last to the first."""
+    """The same from the last to the first: much faster for what is near the end."""
     at = data.rfind(key)
     while at >= 0:
         start, end = _line(data, at)
@@ -29,7 +29,8 @@ def payloads_from_end(data: bytes, key: bytes) -> Iterator[bytes]:
 
 
 def _line(data: bytes, at: int) -> tuple[int, int]:
-    start = max(data.rfind(b"\n", 0, at), data.rfind(b"\r", 0, at)) + 1
+    start = data.rfind(b"\n", 0, at) + 1
+    start = max(start, data.rfind(b"\r", start, at) + 1)
     end = data.find(b"\n", at)
     carriage = data.find(b"\r", at, end if end >= 0 else len(data))
     if carriage >= 0:
