@@ -25,7 +25,7 @@ def billed(
 
     A model whose every rate is 0 costs nothing, counted or not.
     """
-    price = catalog.find(provider, model, at_us)
+    price = _price(catalog, provider, model, usage, service_tier, at_us)
     if price is None:
         return None
     free = Cost(0, 0, 0) if price.card.is_free else None
@@ -42,3 +42,17 @@ def billed(
         inputs += more.input_nanousd
         outputs += more.output_nanousd
     return price, Cost(total, inputs, outputs)
+
+
+def _price(
+    catalog: Catalog, provider: str, model: str, usage: Usage | None, service_tier: str | None, at_us: int
+) -> Price | None:
+    """Images that no tokens were counted for are listed by quality and size: `hd/1024-x-1792/dall-e-3`."""
+    if usage is not None and usage.images and usage.total_tokens is None and service_tier:
+        quality, _, size = service_tier.rpartition("/")
+        sized = f"{size.replace('x', '-x-')}/{model}"
+        for variant in (f"{quality or 'standard'}/{sized}", sized):
+            price = catalog.find(provider, variant, at_us)
+            if price is not None:
+                return price
+    return catalog.find(provider, model, at_us)

@@ -1,4 +1,4 @@
-"""`callgate prices`: explain a price, take over a newer price file, recompute the costs of the past."""
+"""`callgate prices`: explain a price, take over a newer price file, compare it, recompute the costs of the past."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import click
 import httpx
 
 from gateway.cli.options import config_option, data_option, load_for
+from gateway.cli.price_check import check
 from gateway.cli.price_sheet import calls, refresh_report, repricing_table, sheet
 from gateway.config import Loaded
 from gateway.control.catalog import load_catalog
@@ -35,8 +36,10 @@ when = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 
 @click.group()
 def prices() -> None:
-    """Explain prices, refresh them, recompute costs."""
+    """Explain prices, refresh and compare them, recompute costs."""
 
+
+prices.add_command(check)
 
 @prices.command()
 @click.argument("model")
