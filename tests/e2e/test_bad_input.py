@@ -193,7 +193,7 @@ def test_an_unknown_model_without_a_default_provider(own_gateway: Gateway) -> No
     message = refused(own_gateway.post(CHAT, GOOD | {"model": "no-such-model"}), 404, "model_not_found", "model")
     assert "'no-such-model'" in message
     assert "default_provider" in message
-    refused(own_gateway.post("/v1/audio/speech", {"input": "Hi"}), 404, "model_not_found")
+    refused(own_gateway.post("/v1/anything", {"input": "Hi"}), 404, "model_not_found")
     refused(own_gateway.post("/p/nobody/v1/chat/completions", GOOD), 404, "provider_not_found")
 
 
