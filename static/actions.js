@@ -1,4 +1,6 @@
 // Buttons that are not links: theme, density, nav, palette, tables of charts, copying; and menus that close by themselves.
+import { openPalette } from "./palette.js";
+
 const root = document.documentElement;
 
 function remember(key, value) {
@@ -35,54 +37,15 @@ async function copy(button) {
   setTimeout(() => { use.setAttribute("href", icon); button.setAttribute("aria-label", label); }, 1500);
 }
 
-function openPalette() {
-  const dialog = document.getElementById("palette");
-  if (!dialog || dialog.open) return;
-  dialog.showModal();
-  dialog.querySelector("input[name=q]").select();
-  showPalette(dialog);
-}
-
-function showPalette(dialog) {
-  const text = dialog.querySelector("input[name=q]").value.trim();
-  dialog.querySelector("[data-palette-text]").textContent = text ? `“${text}”` : "this text";
-  for (const link of dialog.querySelectorAll("a.menu-item"))
-    link.hidden = text !== "" && !link.textContent.toLowerCase().includes(text.toLowerCase());
-  activate(dialog, dialog.querySelector(".menu-item"));
-}
-
-function activate(dialog, item) {
-  for (const other of dialog.querySelectorAll(".menu-item")) other.classList.toggle("is-active", other === item);
-}
-
-function moveInPalette(dialog, step) {
-  const items = [...dialog.querySelectorAll(".menu-item:not([hidden])")];
-  const at = items.findIndex((item) => item.classList.contains("is-active"));
-  activate(dialog, items[(at + step + items.length) % items.length]);
-}
-
-function startPalette() {
-  const dialog = document.getElementById("palette");
-  if (!dialog) return;
-  dialog.addEventListener("input", () => showPalette(dialog));
-  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
-  dialog.addEventListener("keydown", (event) => {
-    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      event.preventDefault();
-      moveInPalette(dialog, event.key === "ArrowDown" ? 1 : -1);
-    }
-    const active = dialog.querySelector(".menu-item.is-active");
-    if (event.key === "Enter" && active?.matches("a")) {
-      event.preventDefault();
-      active.click();
-    }
-  });
+export function openHelp() {
+  document.getElementById("help")?.showModal();
 }
 
 const actions = {
   density: () => remember("density", root.dataset.density === "compact" ? "comfortable" : "compact"),
   nav: () => remember("nav", root.dataset.nav === "icons" ? "wide" : "icons"),
   palette: openPalette,
+  help: openHelp,
   "as-table": (button) => {
     const isTable = button.getAttribute("aria-pressed") !== "true";
     button.setAttribute("aria-pressed", isTable);
@@ -117,8 +80,39 @@ function find(input) {
       found += 1;
     }
   }
-  whole.querySelector("[data-found]").textContent = wanted ? `${found} found` : "";
+  if (whole.dataset.findFrom) findInAll(whole, input.value.trim());
+  else whole.querySelector("[data-found]").textContent = wanted ? `${found} found` : "";
   whole.querySelector("mark")?.scrollIntoView({ block: "nearest" });
+}
+
+let searched = 0;
+
+function findInAll(whole, wanted) {
+  const place = whole.querySelector("[data-hits]");
+  const said = whole.querySelector("[data-found]");
+  clearTimeout(searched);
+  if (!wanted) {
+    place.replaceChildren();
+    said.textContent = "";
+    return;
+  }
+  searched = setTimeout(async () => {
+    const answer = await fetch(`${whole.dataset.findFrom}?find=${encodeURIComponent(wanted)}`, { headers: { "HX-Request": "true" } });
+    if (!answer.ok) return;
+    place.innerHTML = await answer.text();
+    said.textContent = `${Number(place.querySelector("[data-found-total]").dataset.foundTotal).toLocaleString("en")} found`;
+  }, 250);
+}
+
+function filterMenu(input) {
+  const wanted = input.value.trim().toLowerCase();
+  const menu = input.closest("[data-menu]");
+  let shown = 0;
+  for (const part of menu.querySelectorAll(":scope > .menu-sub")) {
+    part.hidden = wanted !== "" && !part.querySelector("summary").textContent.toLowerCase().includes(wanted);
+    shown += !part.hidden;
+  }
+  menu.querySelector("[data-menu-none]").hidden = shown > 0;
 }
 
 function showLocalZone() {
@@ -149,12 +143,16 @@ export function startActions({ themeChanged }) {
     if (button.matches("a")) event.preventDefault();
     action(button);
   });
-  document.addEventListener("input", (event) => { if (event.target.matches("[data-find]")) find(event.target); });
+  document.addEventListener("input", (event) => { 
+    if (event.target.matches("[data-find]")) find(event.target);
+    if (event.target.matches("[data-menu-find]")) filterMenu(event.target);
+  });
+  document.addEventListener("submit", (event) => {
+    const button = event.target.closest("form[data-busy]")?.querySelector("button");
+    if (button) button.setAttribute("aria-busy", "true");
+  });
+  addEventListener("pageshow", () => { for (const button of document.querySelectorAll("form[data-busy] button")) button.removeAttribute("aria-busy"); });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "k" && (event.metaKey || event.ctrlKey)) {
-      event.preventDefault();
-      openPalette();
-    }
     const open = document.querySelector("details.drop[open]");
     if (event.key === "Escape" && open) {
       open.open = false;
@@ -163,6 +161,5 @@ export function startActions({ themeChanged }) {
     }
   });
   document.addEventListener("htmx:afterSettle", showLocalZone);
-  startPalette();
   showLocalZone();
 }

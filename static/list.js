@@ -1,4 +1,7 @@
-// The list of requests by keyboard and by click: j k move, Enter opens, Esc closes, / filters.
+// The list of requests and the page of one by keyboard and by click. The keys are those of templates/_help.html.
+import { openHelp } from "./actions.js";
+import { toggleLive } from "./live.js";
+
 const rows = () => [...document.querySelectorAll("tr[data-row]")];
 const selected = () => document.querySelector("tr[data-row][aria-selected=true]");
 const holder = () => document.getElementById("peek");
@@ -53,7 +56,38 @@ const keys = {
   },
   Escape: close,
   "/": () => document.getElementById("filter")?.focus(),
+  n: () => follow("older-page"),
+  p: () => follow("newer-page"),
+  l: () => toggleLive(),
 };
+
+const keysOfPage = {
+  j: () => follow("older"),
+  k: () => follow("newer"),
+  "/": () => document.querySelector("[data-find]")?.focus() ?? false,
+  Escape: () => follow("to-list"),
+};
+
+const keysOfAll = {
+  f: () => {
+    const menu = document.getElementById("add-filter")?.parentElement;
+    if (!menu) return false;
+    menu.open = true;
+    menu.querySelector("[data-menu-find]").focus();
+  },
+  "?": openHelp,
+};
+
+function follow(id) {
+  const link = document.getElementById(id);
+  if (!link) return false;
+  link.click();
+}
+
+function actionOf(key) {
+  const own = document.getElementById("list") ? keys : document.getElementById("content") ? keysOfPage : { "/": keys["/"] };
+  return own[key] ?? keysOfAll[key];
+}
 
 export function keepSelection() {
   const id = new URL(location.href).searchParams.get("peek");
@@ -64,12 +98,12 @@ export function startList() {
   document.addEventListener("keydown", (event) => {
     if (event.metaKey || event.ctrlKey || event.altKey || document.querySelector("dialog[open]")) return;
     const field = event.target.closest("input, textarea, select, [contenteditable]");
-    if (field) {
+    if (field && !field.matches("[type=checkbox]")) {
       if (event.key === "Escape") field.blur();
       return;
     }
     if (event.key === "Enter" && event.target.closest("a, button, summary")) return;
-    const action = document.getElementById("list") && keys[event.key];
+    const action = actionOf(event.key);
     if (action && action() !== false) event.preventDefault();
   });
   document.addEventListener("click", (event) => {

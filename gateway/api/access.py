@@ -18,16 +18,19 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.api.errors import error_response
+from gateway.api.errors import error_response, from_control
 from gateway.control.keys import key_state, now_us
-from gateway.control.sessions import Principal, presented_key, same_origin
+from gateway.control.principal import Principal, address_of, presented_key, same_origin
 from gateway.control.state import AppState
-from gateway.errors import CallError, StoreError
+from gateway.core.key import Key, within
+from gateway.errors import CallError, ControlError, StoreError
 
 log = logging.getLogger(__name__)
 
-EVERYONE = ("app", "viewer", "admin")
-READERS = ("viewer", "admin")
+EVERYONE = ("app", "viewer", "member", "admin")
+READERS = ("viewer", "member", "admin")
+MEMBERS = ("member", "admin")
+"""Who makes keys for applications; within the tenant they are bound to."""
 ADMINS = ("admin",)
 READ = ("GET", "HEAD")
 
@@ -42,6 +45,10 @@ class Rule(msgspec.Struct, frozen=True):
     """A page for people: who is not signed in is sent to the sign-in form, and errors are the dashboard's to show."""
     delegated: bool = False
     """Model traffic, which checks its own keys and answers in its own dialect."""
+    unbound: bool = False
+    """Not for who is bound to a tenant or environment: it is about what all share."""
+    people: bool = False
+    """Only for people, signed in or with an API token of theirs: it is about themselves."""
 
 
 RULES = (
@@ -50,6 +57,7 @@ RULES = (
     Rule("/metrics", READERS),  # open with metrics.open
     Rule("/api/requests", EVERYONE),
     Rule("/api/requests/export", EVERYONE, methods=("GET",)),
+    Rule("/api/requests/export/{token}", EVERYONE),
     Rule("/api/requests/stream", EVERYONE, methods=("GET",)),
     Rule("/api/requests/inflight", EVERYONE),
     Rule("/api/requests/{request_id}", EVERYONE),
@@ -58,9 +66,35 @@ RULES = (
     Rule("/api/traces/{trace_id}", EVERYONE),
     Rule("/api/stats", EVERYONE),
     Rule("/api/costs", EVERYONE),
+    Rule("/api/costs/summary", EVERYONE),
+    Rule("/api/whatif", EVERYONE),
+    Rule("/api/statement", EVERYONE),
     Rule("/api/tags", EVERYONE),
     Rule("/api/tags/{key:path}", EVERYONE),
     Rule("/api/values/{field}", EVERYONE),
+    Rule("/api/keys", READERS),
+    Rule("/api/keys", MEMBERS, methods=("POST",)),
+    Rule("/api/keys/{key_id}", READERS),
+    Rule("/api/keys/{key_id}", MEMBERS, methods=("DELETE",)),
+    Rule("/api/keys/{key_id}/rotate", MEMBERS, methods=("POST",)),
+    Rule("/api/tenants", READERS),
+    Rule("/api/tenants", ADMINS, methods=("POST",), unbound=True),
+    Rule("/api/tenants/{slug}", READERS),
+    Rule("/api/tenants/{slug}", ADMINS, methods=("PATCH", "DELETE"), unbound=True),
+    Rule("/api/environments", READERS),
+    Rule("/api/environments", MEMBERS, methods=("POST",)),
+    Rule("/api/environments/{name}", MEMBERS, methods=("DELETE",)),
+    Rule("/api/environments/{name}/rotate", MEMBERS, methods=("POST",)),
+    Rule("/api/users", ADMINS, methods=(*READ, "POST"), unbound=True),
+    Rule("/api/users/{user_id}", ADMINS, methods=(*READ, "PATCH", "DELETE"), unbound=True),
+    Rule("/api/users/{user_id}/password", ADMINS, methods=("POST",), unbound=True),
+    Rule("/api/me", EVERYONE),
+    Rule("/api/me/tokens", READERS, methods=(*READ, "POST"), people=True),
+    Rule("/api/me/tokens/{key_id}", READERS, methods=("DELETE",), people=True),
+    Rule("/api/audit", ADMINS, unbound=True),
+    Rule("/api/audit/export", ADMINS, methods=("GET",), unbound=True),
+    Rule("/api/routes", READERS),
+    Rule("/api/routes/explain", READERS),
 )
 """Of the API. The dashboard has a table of its own; the middleware gets both."""
 
@@ -125,7 +159,7 @@ class AccessMiddleware:
                 await refusal(scope, receive, send)
                 return
             await self._app(scope, receive, send)
-        except (CallError, StoreError) as exc:
+        except (CallError, StoreError, ControlError) as exc:
             if page or send.started:
                 raise
             await error_response(_as_call_error(exc))(scope, receive, send)
@@ -165,10 +199,21 @@ def admit(found: Sequence[Rule], request: Request) -> Response | None:
         return None
     if principal is None:
         return _sign_in_first(rule, request, state)
+    refusal = denied(rule, principal)
+    return None if refusal is None else error_response(refusal)
+
+
+def denied(rule: Rule, principal: Principal) -> CallError | None:
+    """What the rule has against somebody who is known."""
     if principal.role not in rule.roles:
         needed = " or ".join(rule.roles)
-        message = f"The key {principal.name!r} has the role {principal.role}; this needs {needed}."
-        return error_response(CallError(403, "role_not_allowed", message))
+        message = f"{principal.words} has the role {principal.role}; this needs {needed}."
+        return CallError(403, "role_not_allowed", message)
+    if rule.unbound and principal.is_bound:
+        own = principal.tenant or principal.environment
+        return CallError(403, "out_of_scope", f"{principal.words} is bound to {own}; this is about all there is.")
+    if rule.people and principal.user_id is None:
+        return CallError(403, "people_only", "This is for people who signed in as themselves, or with their API token.")
     return None
 
 
@@ -177,8 +222,7 @@ def _sign_in_first(rule: Rule, request: Request, state: AppState) -> Response:
     if rule.page and key is None and presented_key(request) is None:
         return _to_sign_in(request)
     if key is not None:
-        why = key_state(key, now_us())
-        error = CallError(401, f"key_{why}", f"The key {key.name!r} is {why}. Ask for a new one.")
+        error = _refused_key(key, request)
     elif presented_key(request) is not None:
         error = CallError(401, "invalid_key", "This key is not known here. `callgate keys list` shows those that are.")
     else:
@@ -189,8 +233,19 @@ def _sign_in_first(rule: Rule, request: Request, state: AppState) -> Response:
     return response
 
 
+def _refused_key(key: Key, request: Request) -> CallError:
+    state = key_state(key, now_us())
+    if state != "active":
+        return CallError(401, f"key_{state}", f"The key {key.name!r} is {state}. Ask for a new one.")
+    if key.networks and not within(key.networks, address_of(request)):
+        return CallError(403, "address_not_allowed", f"The key {key.name!r} may not be used from this address.")
+    return CallError(401, "owner_disabled", f"Whose API token {key.name!r} is may no longer sign in.")
+
+
 def _to_sign_in(request: Request) -> Response:
     """A page moves to the form; a part of a page (htmx) tells the page around it to move."""
+    if request.method not in READ:
+        return RedirectResponse("/login", 303)
     back = request.scope["path"]
     if request.scope["query_string"]:
         back += "?" + request.scope["query_string"].decode("latin-1")
@@ -223,9 +278,11 @@ def uncovered(routes: Iterable[BaseRoute], rules: Iterable[Rule]) -> list[str]:
     return missing
 
 
-def _as_call_error(error: CallError | StoreError) -> CallError:
+def _as_call_error(error: CallError | StoreError | ControlError) -> CallError:
     if isinstance(error, CallError):
         return error
+    if isinstance(error, ControlError):
+        return from_control(error)
     log.warning("the store failed: %s", error)
     message = "The log cannot be read now; calls go on and are kept. /readyz says more."
     return CallError(503, "store_unavailable", message, headers=((b"retry-after", b"5"),))

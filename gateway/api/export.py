@@ -12,6 +12,7 @@ import csv
 import io
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 
 import msgspec
@@ -24,6 +25,7 @@ from gateway.store.base import SpanFilter, SpanReader
 PAGE = 250
 SLICE = 100
 READ_SIZE = 64 * 1024
+REMEMBERED = 64
 FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
 """A cell that begins with one is run by some spreadsheet (OWASP, CSV injection)."""
 
@@ -39,47 +41,77 @@ class Format(msgspec.Struct, frozen=True):
     through_parquet: bool = False
 
 
+class Progress(msgspec.Struct):
+    """How far an export is. `state`: running, done, or failed (which is also: given up by who asked for it)."""
+
+    rows: int = 0
+    state: str = "running"
+
+
 class Exports:
-    """How many exports run in this worker; each holds a connection to the store, a Parquet one a process too."""
+    """How many exports run in this worker; each holds a connection to the store, a Parquet one a process too.
+
+    Who wants to watch one gives it a token of their own; the last `REMEMBERED` can be asked after.
+    """
 
     def __init__(self, most: int = 4) -> None:
         self.most = most
         self.running = 0
+        self._watched: OrderedDict[str, Progress] = OrderedDict()
 
-    def admitted(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    def watched(self, token: str | None) -> Progress:
+        progress = Progress()
+        if token:
+            self._watched[token] = progress
+            while len(self._watched) > REMEMBERED:
+                self._watched.popitem(last=False)
+        return progress
+
+    def progress(self, token: str) -> Progress | None:
+        """Of an export of this worker."""
+        return self._watched.get(token)
+
+    def admitted(self, body: AsyncIterator[bytes], progress: Progress | None = None) -> AsyncIterator[bytes]:
         """Raises CallError 429 when as many run as may."""
         if self.running >= self.most:
             message = f"{self.most} exports are running already. Try again when one is done."
             raise CallError(429, "too_many_exports", message, headers=((b"retry-after", b"10"),))
-        return self._counted(body)
+        return self._counted(body, progress or Progress())
 
-    async def _counted(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _counted(self, body: AsyncIterator[bytes], progress: Progress) -> AsyncIterator[bytes]:
         self.running += 1
         try:
             async with _closing(body):
                 async for chunk in body:
                     yield chunk
+            progress.state = "done"
         finally:
             self.running -= 1
+            if progress.state != "done":
+                progress.state = "failed"
 
 
-async def exported(store: SpanReader, which: SpanFilter, form: Format) -> AsyncIterator[bytes]:
+async def exported(
+    store: SpanReader, which: SpanFilter, form: Format, progress: Progress | None = None
+) -> AsyncIterator[bytes]:
     """The file, chunk by chunk. Raises CallgateError if the Parquet writer fails, StoreError if the store does."""
-    plain = _lines(store, which, form)
+    plain = _lines(store, which, form, progress or Progress())
     chunks = _parquet(plain) if form.through_parquet else plain
     async with _closing(chunks):
         async for chunk in chunks:
             yield chunk
 
 
-async def _lines(store: SpanReader, which: SpanFilter, form: Format) -> AsyncIterator[bytes]:
+async def _lines(store: SpanReader, which: SpanFilter, form: Format, progress: Progress) -> AsyncIterator[bytes]:
     if form.head:
         yield form.head
     pages = store.export(which, page=PAGE)
     async with _closing(pages):
         async for page in pages:
             for start in range(0, len(page), SLICE):
-                yield form.lines(page[start : start + SLICE])
+                rows = page[start : start + SLICE]
+                yield form.lines(rows)
+                progress.rows += len(rows)
                 await asyncio.sleep(0)  # let model traffic go first
 
 

@@ -16,7 +16,7 @@ from gateway.api.access import reader
 from gateway.api.filters import iso_time
 from gateway.api.requests import json_response
 from gateway.api.scope import bounds_of, state_of
-from gateway.control.sessions import Principal
+from gateway.control.principal import Principal
 from gateway.control.state import AppState
 from gateway.core.inflight import InFlight
 from gateway.errors import CallError

@@ -22,7 +22,7 @@ from gateway.api.errors import invalid
 from gateway.api.record import usd
 from gateway.api.requests import json_response
 from gateway.api.scope import sees, state_of
-from gateway.control.sessions import Principal
+from gateway.control.principal import Principal
 from gateway.control.state import AppState
 from gateway.core.key import Key
 from gateway.core.span import Attempt, Payload, Span
@@ -37,8 +37,6 @@ SENT_AGAIN = ("content-type", "anthropic-version", "anthropic-beta", "openai-bet
 REPLAYED_KINDS = ("llm", "embedding", "moderation", "rerank")
 MODEL_IN_PATH = re.compile(r"(/models/)([^/:]+)(:)")
 MAX_ASK_BYTES = 10_000
-OPERATOR = Key(key_id="operator", name="operator", role="admin")
-"""Who signed in with the token printed at start, and has no key."""
 
 
 class Ask(msgspec.Struct, forbid_unknown_fields=True):
@@ -106,11 +104,22 @@ async def replayed(state: AppState, principal: Principal, found: SpanDetail, mod
     if not any(name.lower() == b"content-type" for name, _ in headers):
         headers.append((b"content-type", b"application/json"))
     headers.append((b"x-callgate-tags", msgspec.json.encode({"replay_of": span.request_id})))
-    key = (state.keyring.by_id(principal.key_id) if principal.key_id else None) or OPERATOR
+    key = (state.keyring.by_id(principal.key_id) if principal.key_id else None) or _own_key(principal)
     with state.keyring.lend(key) as token:
         headers.append((b"authorization", b"Bearer " + token.encode()))
         answer = await state.inside.call(method.encode(), path.encode(), headers, body)
     return _as_logged(answer, span, key, path, body)
+
+
+def _own_key(principal: Principal) -> Key:
+    """Of a person who signed in without a key: named as the audit log names them, bound as they are."""
+    return Key(
+        key_id=principal.actor,
+        name=principal.name,
+        role=principal.role,
+        tenant=principal.tenant,
+        environment=principal.environment,
+    )
 
 
 def cannot(found: SpanDetail) -> str:

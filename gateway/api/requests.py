@@ -59,14 +59,23 @@ async def one_request(request: Request) -> Response:
 
 
 async def export_requests(request: Request) -> Response:
-    question = asked(request, "format")
+    question = asked(request, "format", "progress")
     form = FORMATS[parse_choice(question.values, "format", FORMATS, "jsonl")]
     exports: Exports = exports_of(request)
-    body = exports.admitted(exported(state_of(request).store, question.which, form))
+    progress = exports.watched(single(question.values, "progress"))
+    body = exports.admitted(exported(state_of(request).store, question.which, form, progress), progress)
     name = f"callgate-requests-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.{form.suffix}"
     return StreamingResponse(
         body, media_type=form.media_type, headers={"content-disposition": f'attachment; filename="{name}"'}
     )
+
+
+async def export_progress(request: Request) -> Response:
+    """Of an export that was begun with `progress=TOKEN`, by the worker that carries it."""
+    progress = exports_of(request).progress(request.path_params["token"])
+    if progress is None:
+        raise CallError(404, "export_not_found", "There is no such export in this worker (any more).", param="token")
+    return json_response(progress)
 
 
 def exports_of(request: Request) -> Exports:

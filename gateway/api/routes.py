@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from gateway.api import explain, health, inflight, live, menus, metrics, replay, requests, totals, traces
+from gateway.api import explain, health, inflight, live, menus, metrics, replay, requests, spend, totals, traces
+from gateway.api.identity_routes import identity_routes
 
 
 def routes() -> list[BaseRoute]:
@@ -14,6 +15,7 @@ def routes() -> list[BaseRoute]:
         Route("/metrics", metrics.metrics),
         Route("/api/requests", requests.list_requests),
         Route("/api/requests/export", requests.export_requests),
+        Route("/api/requests/export/{token}", requests.export_progress),
         Route("/api/requests/stream", live.stream),
         Route("/api/requests/inflight", inflight.in_flight),
         Route("/api/requests/{request_id}", requests.one_request),
@@ -22,9 +24,13 @@ def routes() -> list[BaseRoute]:
         Route("/api/traces/{trace_id}", traces.one_trace),
         Route("/api/stats", totals.stats),
         Route("/api/costs", totals.costs),
+        Route("/api/costs/summary", spend.costs_summary),
+        Route("/api/whatif", spend.whatif),
+        Route("/api/statement", spend.month_statement),
         Route("/api/tags", menus.tag_keys),
         Route("/api/tags/{key:path}", menus.tag_values),
         Route("/api/values/{field}", menus.field_values),
+        *identity_routes(),
         Route("/api/routes", explain.list_routes),
         Route("/api/routes/explain", explain.explain_route),
     ]

@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from gateway.api.access import reader
 from gateway.api.record import encode, moment, ms, usd
 from gateway.api.scope import scoped, state_of
-from gateway.control.sessions import Principal
+from gateway.control.principal import Principal
 from gateway.core.trace import TraceSpan, in_order, trace_span
 from gateway.errors import CallError
 from gateway.store.base import SpanFilter, SpanReader

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.api.record import detail_of, encode
+from gateway.api.replay import cannot
 from gateway.api.scope import sees
 from gateway.core.span import Attempt, Payload, Span
 from gateway.dashboard import urls
@@ -19,7 +19,7 @@ from gateway.dashboard.bodies import Body, body_of
 from gateway.dashboard.charts import spark_bars
 from gateway.dashboard.conversation import Conversation
 from gateway.dashboard.conversation import read as read_conversation
-from gateway.dashboard.curl import curl
+from gateway.dashboard.curl import curl, python
 from gateway.dashboard.filters import Pairs
 from gateway.dashboard.format import (
     DAY,
@@ -36,8 +36,10 @@ from gateway.dashboard.format import (
     share,
     size,
 )
-from gateway.dashboard.render import HEADERS, respond
+from gateway.dashboard.media import Medium, shown_media
+from gateway.dashboard.render import respond
 from gateway.dashboard.timing import Phase, Speed, phases_of, speed_of
+from gateway.dashboard.trace import TraceCard, trace_card
 from gateway.dashboard.view import Shell, View, make_shell, open_view
 from gateway.store.base import SpanDetail
 from pricing.usage import Usage
@@ -92,6 +94,7 @@ class Detail:
     properties: list[Property]
     usage_rows: list[tuple[str, Figure]]
     curl: str
+    python: str
     record_url: str
     conversation: Conversation | None = None
     request: Body | None = None
@@ -101,6 +104,9 @@ class Detail:
     ending: str = ""
     """The sentence under the conversation: whole or cut, redacted, until when it is kept."""
     has_payload: bool = False
+    media: list[Medium] = field(default_factory=list)
+    """Images and sound of the conversation, each at its own address."""
+    may_replay: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,7 @@ class RequestPage:
     detail: Detail
     newer: str
     older: str
+    trace: TraceCard | None
 
 
 async def request_page(request: Request) -> Response:
@@ -125,7 +132,7 @@ async def request_page(request: Request) -> Response:
     shell = await make_shell(view, "Request", urls.REQUESTS, has_period=False)
     query = _carried(view)
     newer, older = (urls.request(each, query) if each else "" for each in neighbours)
-    return respond(RequestPage(shell, detail, newer, older))
+    return respond(RequestPage(shell, detail, newer, older, await trace_card(view, detail.span)))
 
 
 async def load_detail(view: View, request_id: str, tab: str) -> Detail | None:
@@ -137,26 +144,6 @@ async def load_detail(view: View, request_id: str, tab: str) -> Detail | None:
     if not sees(view.principal, span):
         return None
     return _detail(view, found, tab)
-
-
-async def body(request: Request) -> Response:
-    """A body as it is kept, as plain text: nothing in it is ever interpreted."""
-    view = open_view(request)
-    found = await view.state.store.span(request.path_params["request_id"])
-    which = request.path_params["which"]
-    if found is None or not sees(view.principal, found.span):
-        raise HTTPException(404)
-    payload = found.payload or Payload()
-    if which == "record":
-        data: bytes | str | None = encode(detail_of(found))
-    else:
-        parts = {"request": payload.request_body, "response": payload.response_body, "text": payload.response_text}
-        data = parts.get(which)
-    if data is None:
-        raise HTTPException(404, "This body is not kept.")
-    name = f"{found.span.request_id}-{which}.txt"
-    headers = {**HEADERS, "content-disposition": f'inline; filename="{name}"', "content-security-policy": "sandbox"}
-    return Response(data, media_type="text/plain; charset=utf-8", headers=headers)
 
 
 def _carried(view: View) -> Pairs:
@@ -195,6 +182,7 @@ def _detail(view: View, found: SpanDetail, tab: str) -> Detail:
         properties=_properties(view, span),
         usage_rows=_usage_rows(span.usage or Usage()),
         curl=curl(span, payload, base_url),
+        python=python(span, payload, base_url),
         record_url=urls.body(span.request_id, "record"),
         conversation=read_conversation(span, payload) if tab == "conversation" else None,
         request=request,
@@ -203,6 +191,8 @@ def _detail(view: View, found: SpanDetail, tab: str) -> Detail:
         response_headers=payload.response_headers if payload else [],
         ending=_ending(view, found),
         has_payload=payload is not None,
+        media=shown_media(span.request_id, payload) if tab == "conversation" else [],
+        may_replay=view.principal.role == "admin" and not cannot(found),
     )
 
 
@@ -286,9 +276,7 @@ def _properties(view: View, span: Span) -> list[Property]:
         Property(
             "Session", span.session or "", urls.requests([("session", span.session or "")]) if span.session else ""
         ),
-        Property(
-            "Trace", span.trace_id or "", urls.requests([("trace", span.trace_id or "")]) if span.trace_id else "", True
-        ),
+        Property("Trace", span.trace_id or "", _trace_link(span), is_code=True),
         Property("Prompt", _versioned(span.prompt, span.prompt_version)),
         Property("Config", _versioned(span.config, span.config_version)),
         Property("Endpoint", span.endpoint or "", is_code=True),
@@ -301,6 +289,10 @@ def _properties(view: View, span: Span) -> list[Property]:
         Property("Client id", span.client_request_id or "", is_code=True),
     ]
     return [each for each in listed if each.value]
+
+
+def _trace_link(span: Span) -> str:
+    return urls.trace(span.trace_id, {"span": span.request_id}) if span.trace_id else ""
 
 
 def _versioned(name: str | None, version: int | None) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from gateway.dashboard import urls
+from gateway.store.base import EXCLUDABLE
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,32 @@ FIELDS = (
     Field("key", "Key", "key", listed=True),
     Field("kind", "Kind", "cols", listed=True),
     Field("stream", "Stream", "zap"),
-    Field("min_latency_ms", "Slower than", "pulse", hint="milliseconds, e.g. 2000"),
-    Field("max_latency_ms", "Faster than", "pulse", hint="milliseconds, e.g. 200"),
-    Field("min_cost_usd", "Dearer than", "coins", hint="dollars, e.g. 0.01"),
-    Field("max_cost_usd", "Cheaper than", "coins", hint="dollars, e.g. 0.0001"),
     Field("user", "User", "users", hint="user id"),
     Field("session", "Session", "chain", hint="session id"),
     Field("trace", "Trace", "trace", hint="trace id"),
     Field("prompt", "Prompt", "prompt", listed=True),
+    Field("prompt_version", "Prompt version", "prompt", hint="name@version, e.g. triage@3"),
     Field("config", "Config", "gear", listed=True),
     Field("variant", "Variant", "scale", listed=True),
     Field("unpriced", "Without a price", "coins"),
+)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number between two ends, either of which may be open."""
+
+    label: str
+    icon: str
+    least: str
+    most: str
+    """Names of the filters."""
+    unit: str
+
+
+RANGES = (
+    Range("Latency", "pulse", "min_latency_ms", "max_latency_ms", "ms"),
+    Range("Cost", "coins", "min_cost_usd", "max_cost_usd", "$"),
 )
 BY_NAME = {field.name: field for field in FIELDS}
 STATUSES = (
@@ -87,6 +103,9 @@ class Chip:
     op: str
     value: str
     without: str
+    is_not: bool = False
+    turned: str = ""
+    """The link that turns "is" into "is not" and back; empty where that makes no sense."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +119,8 @@ class Filters:
     def values(self, name: str) -> list[str]:
         return [value for key, value in self.pairs if key == name]
 
-    def has(self, name: str, value: str) -> bool:
-        return (name, value) in self.pairs
+    def has(self, name: str, value: str, *, left_out: bool = False) -> bool:
+        return (name, f"!{value}" if left_out else quoted(value)) in self.pairs
 
     def query(self, *, without: Sequence[str] = (), plus: Iterable[tuple[str, str]] = ()) -> Pairs:
         kept = tuple(pair for pair in self.pairs if pair[0] not in without)
@@ -110,11 +129,19 @@ class Filters:
     def url(self, *, without: Sequence[str] = (), plus: Iterable[tuple[str, str]] = ()) -> str:
         return urls.with_query(self.path, (*self.query(without=without, plus=plus), *self.extra))
 
-    def toggled(self, name: str, value: str) -> str:
-        """The link of a menu's row: adds the value, or takes it away."""
-        pair = (name, value)
+    def toggled(self, name: str, value: str, *, left_out: bool = False) -> str:
+        """The link of a menu's row: adds the value (or that it must not be), or takes it away."""
+        pair = (name, f"!{value}" if left_out else quoted(value))
         kept = tuple(p for p in self.pairs if p != pair) if pair in self.pairs else (*self.pairs, pair)
         return urls.with_query(self.path, (*kept, *self.extra))
+
+    def one(self, name: str) -> str:
+        """The value of a filter that has at most one, empty without."""
+        return next(iter(self.values(name)), "")
+
+    def form(self, *names: str) -> Pairs:
+        """What a form that sets these filters must send along."""
+        return (*self.query(without=names), *self.extra)
 
     def menu(self, name: str) -> str:
         """Where the menu of a field's values comes from."""
@@ -122,13 +149,19 @@ class Filters:
 
     @property
     def chips(self) -> list[Chip]:
-        names = dict.fromkeys(name for name, _ in self.pairs if name != "q")
-        return [self._chip(name) for name in names]
+        """What is wanted and what is left out of the same field are two chips."""
+        kinds = dict.fromkeys((name, is_not(name, value)) for name, value in self.pairs if name != "q")
+        return [self._chip(name, left_out) for name, left_out in kinds]
 
-    def _chip(self, name: str) -> Chip:
-        values = self.values(name)
-        label, op, shown = _words(name, values)
-        return Chip(name, label, op, shown, self.url(without=(name,)))
+    def _chip(self, name: str, left_out: bool) -> Chip:
+        own = [pair for pair in self.pairs if pair[0] == name and is_not(*pair) == left_out]
+        label, op, shown = _words(name, [bare(value) for _, value in own], left_out=left_out)
+        rest = tuple(pair for pair in self.pairs if pair not in own)
+        turned = ""
+        if can_exclude(name):
+            other = tuple((name, value.removeprefix("!") if left_out else f"!{bare(value)}") for _, value in own)
+            turned = urls.with_query(self.path, (*rest, *other, *self.extra))
+        return Chip(name, label, op, shown, urls.with_query(self.path, (*rest, *self.extra)), left_out, turned)
 
     @property
     def names(self) -> list[str]:
@@ -145,17 +178,35 @@ class Filters:
         return (*self.query(without=("q",)), *self.extra)
 
 
-def _words(name: str, values: list[str]) -> tuple[str, str, str]:
+def is_not(name: str, value: str) -> bool:
+    """`!x` leaves out, where the store can do that."""
+    return value.startswith("!") and can_exclude(name)
+
+
+def can_exclude(name: str) -> bool:
+    return name in EXCLUDABLE or name.startswith("tag.")
+
+
+def bare(value: str) -> str:
+    """Without the mark that leaves it out, and without the one that says that `!` is its own."""
+    return value[1:] if value[:1] in ("!", "\\") else value
+
+
+def quoted(value: str) -> str:
+    return f"\\{value}" if value[:1] in ("!", "\\") else value
+
+
+def _words(name: str, values: list[str], *, left_out: bool = False) -> tuple[str, str, str]:
     shown = values[0] if len(values) == 1 else f"{len(values)} values"
-    op = "is" if len(values) == 1 else "is any of"
+    op = ("is not" if left_out else "is") if len(values) == 1 else ("is none of" if left_out else "is any of")
     if name.startswith("tag."):
         return name.removeprefix("tag."), op, shown or "empty"
+    if name in _BOUNDS:
+        label, bound, pattern = _BOUNDS[name]
+        return label, bound, pattern.format(shown)
     label = BY_NAME[name].label
     if name == "status" and len(values) == 1:
         shown = _STATUS_WORDS.get(shown, shown)
-    if name in _BOUNDS:
-        field_label, bound, pattern = _BOUNDS[name]
-        return field_label, bound, pattern.format(shown)
     if name == "stream":
         return label, "is", "streamed" if shown in ("true", "1") else "whole"
     if name == "unpriced":
@@ -164,7 +215,7 @@ def _words(name: str, values: list[str]) -> tuple[str, str, str]:
 
 
 def is_filter(name: str) -> bool:
-    return name in BY_NAME or name == "q" or (name.startswith("tag.") and len(name) > 4)
+    return name in BY_NAME or name in _BOUNDS or name == "q" or (name.startswith("tag.") and len(name) > 4)
 
 
 def from_query(query: Iterable[tuple[str, str]], *, extra: Pairs = (), path: str = urls.REQUESTS) -> Filters:

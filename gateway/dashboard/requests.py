@@ -14,21 +14,24 @@ from starlette.responses import RedirectResponse, Response
 from gateway.dashboard import urls
 from gateway.dashboard.charts import QUIET, Chart, Panel, Series, chart, count_label, texts, y_axis
 from gateway.dashboard.detail import Detail, load_detail
-from gateway.dashboard.filters import FIELDS, STATUSES, Field, Filters, read_search
+from gateway.dashboard.filters import FIELDS, RANGES, STATUSES, Field, Filters, Range, read_search
+from gateway.dashboard.flight import Flight, flight_of
 from gateway.dashboard.format import count, day, duration, money_sum, plural, rate
 from gateway.dashboard.overview_charts import edges_of
 from gateway.dashboard.period import Period
 from gateway.dashboard.render import respond
-from gateway.dashboard.rows import COLUMNS, USUAL, Column, Row, rows_of
-from gateway.dashboard.view import Shell, View, make_shell, open_view
+from gateway.dashboard.rows import BY_COLUMN, COLUMNS, USUAL, Column, Row, rows_of, shown_columns
+from gateway.dashboard.view import Choice, Shell, View, make_shell, open_view
+from gateway.dashboard.views import ViewChoice, saved_views
 from gateway.errors import StoreError
 from gateway.store.base import Bucket, SpanFilter, Stats, TagKey, TagValue
 from gateway.store.base import Page as SpanPage
 
+PAGE_SIZES = (25, 50, 100, 200)
 PAGE = 50
 COUNTED_TO = 10_000
 ORDERS = {"newest": "time", "oldest": "time", "slowest": "latency", "costliest": "cost"}
-KEPT = ("order", "cols")
+KEPT = ("order", "cols", "limit")
 """Parameters of the page that its own links keep; the cursor and the open row they do not."""
 
 
@@ -51,9 +54,13 @@ class Drop:
 
 @dataclass(frozen=True)
 class ColumnChoice:
+    """`earlier` and `later` move a shown column; empty where it cannot go further."""
+
     column: Column
     is_shown: bool
     href: str
+    earlier: str = ""
+    later: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class Requests:
     filters: Filters
     problems: list[str] = field(default_factory=list)
     fields: tuple[Field, ...] = FIELDS
+    ranges: tuple[Range, ...] = RANGES
     statuses: tuple[tuple[str, str], ...] = STATUSES
     tag_keys: list[TagKey] = field(default_factory=list)
     trouble: str = ""
@@ -85,6 +93,30 @@ class Requests:
     live: str = ""
     """Where new rows are announced; empty where the list is not the newest."""
     exports: list[tuple[str, str]] = field(default_factory=list)
+    rows_url: str = ""
+    """Where the live list asks for its rows and nothing else."""
+    in_flight_url: str = ""
+    flight: Flight | None = None
+    views: list[ViewChoice] = field(default_factory=list)
+    here: str = ""
+    """The list's own URL, for a view to be saved."""
+    sizes: list[Choice] = field(default_factory=list)
+    total: int | None = None
+    """How many the filters find; None for more than are counted."""
+    peek: Detail | None = None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The table alone, for the live list."""
+
+    template: ClassVar[str] = "_rows.html"
+    heads: list[Head]
+    time_head: Head
+    rows: list[Row]
+    shown: tuple[str, ...]
+    flight: Flight | None
+    in_flight_url: str
     peek: Detail | None = None
 
 
@@ -109,6 +141,8 @@ async def requests(request: Request) -> Response:
         return RedirectResponse(moved, 303)
     kept = tuple((name, request.query_params[name]) for name in KEPT if request.query_params.get(name))
     view.filters = Filters(view.filters.pairs, (*view.filters.extra, *kept))
+    if request.headers.get("hx-target") == "rows":
+        return respond(await _only_rows(view))
     shell = await make_shell(view, "Requests", urls.REQUESTS)
     try:
         return respond(await _page(view, shell))
@@ -127,45 +161,93 @@ def _canonical(request: Request, view: View) -> str:
 
 async def _page(view: View, shell: Shell) -> Requests:
     query = view.request.query_params
-    order = query.get("order", "newest")
-    order = order if order in ORDERS else "newest"
-    which, store = view.which(), view.state.store
-    try:
-        found = await store.spans(which, limit=PAGE, cursor=query.get("cursor"), order=order)
-    except ValueError as exc:
-        raise HTTPException(404, "This page of the list does not exist; the link is not one of ours.") from exc
+    order, which, store = _order(view), view.which(), view.state.store
+    found = await _found(view)
+    views = await saved_views(view)
     if not found.items and not query.get("cursor"):
-        return await _empty(view, shell)
+        return await _empty(view, shell, views)
     number, stats, buckets, tags = await asyncio.gather(
         store.count(which, at_most=COUNTED_TO),
         store.stats(which),
         store.buckets(which, width_us=view.period.width_us, time_zone=view.period.zone.key),
         store.tag_keys(),
     )
-    shown = _shown(query.get("cols"))
+    shown = shown_columns(view.request)
     peek = await load_detail(view, query["peek"], "conversation") if query.get("peek") else None
     can_live = order == "newest" and view.period.is_sliding and not query.get("cursor")
-    many = "More than 10,000 requests" if number > COUNTED_TO else plural(number, "request")
     return Requests(
         shell=shell,
         filters=view.filters,
         problems=view.problems,
         tag_keys=tags,
-        heading=many,
+        heading="10,000+ requests" if number > COUNTED_TO else plural(number, "request"),
         summary=_summary(stats),
         chart=_chart(buckets, view.period, now_us=view.now_us),
-        heads=[_head(view, column, order) for column in COLUMNS if column.name in shown],
-        time_head=_head(view, Column("time", "Time", sort="oldest" if order == "newest" else "newest"), order),
+        heads=[_head(view, BY_COLUMN[name], order) for name in shown],
+        time_head=_time_head(view, order),
         shown=shown,
-        columns=[_column_choice(view, column, shown) for column in COLUMNS],
-        usual_columns=_with(view, "cols", ""),
+        columns=_column_choices(view, shown),
+        usual_columns=_with(view, "cols", ",".join(USUAL)),
         rows=_rows(view, found, shown),
         newer=_with(view, "cursor", found.prev_cursor or "") if found.prev_cursor else "",
         older=_with(view, "cursor", found.next_cursor or "") if found.next_cursor else "",
         live=urls.live(view.filters.pairs) if can_live else "",
         exports=_exports(view),
+        rows_url=view.filters.url(),
+        in_flight_url=_in_flight(view) if can_live else "",
+        flight=flight_of(view, shown) if can_live else None,
+        views=views,
+        here=view.filters.url(),
+        sizes=_sizes(view),
+        total=None if number > COUNTED_TO else number,
         peek=peek,
     )
+
+
+async def _only_rows(view: View) -> Rows:
+    order, shown = _order(view), shown_columns(view.request)
+    return Rows(
+        heads=[_head(view, BY_COLUMN[name], order) for name in shown],
+        time_head=_time_head(view, order),
+        rows=_rows(view, await _found(view), shown),
+        shown=shown,
+        flight=flight_of(view, shown),
+        in_flight_url=_in_flight(view),
+    )
+
+
+def _in_flight(view: View) -> str:
+    return urls.in_flight((*view.filters.pairs, *(pair for pair in view.filters.extra if pair[0] == "cols")))
+
+
+def _order(view: View) -> str:
+    order = view.request.query_params.get("order", "newest")
+    return order if order in ORDERS else "newest"
+
+
+def _limit(view: View) -> int:
+    text = view.request.query_params.get("limit", "")
+    return int(text) if text in map(str, PAGE_SIZES) else PAGE
+
+
+def _sizes(view: View) -> list[Choice]:
+    now = _limit(view)
+    return [
+        Choice(f"{size} rows", _with(view, "limit", "" if size == PAGE else str(size)), size == now)
+        for size in PAGE_SIZES
+    ]
+
+
+async def _found(view: View) -> SpanPage:
+    cursor = view.request.query_params.get("cursor")
+    try:
+        return await view.state.store.spans(view.which(), limit=_limit(view), cursor=cursor, order=_order(view))
+    except ValueError as exc:
+        raise HTTPException(404, "This page of the list does not exist; the link is not one of ours.") from exc
+
+
+def _time_head(view: View, order: str) -> Head:
+    return _head(view, Column("time", "Time", sort="oldest" if order == "newest" else "newest"), order)
 
 
 FORMATS = ("csv", "jsonl", "parquet")
@@ -210,12 +292,6 @@ def _chart(buckets: list[Bucket], period: Period, *, now_us: int) -> Chart:
     return chart("volume", sentence, edges_of(buckets, period), period.zone, series, [panel], now_us=now_us)
 
 
-def _shown(text: str | None) -> tuple[str, ...]:
-    names = tuple(column.name for column in COLUMNS)
-    chosen = tuple(name for name in names if name in (text or "").split(","))
-    return chosen or USUAL
-
-
 def _with(view: View, name: str, value: str) -> str:
     """The list's own URL with one parameter set, empty takes it away; always from the top of the list."""
     kept = [pair for pair in (*view.filters.query(), *view.filters.extra) if pair[0] != name]
@@ -230,18 +306,39 @@ def _head(view: View, column: Column, order: str) -> Head:
     return Head(column, _with(view, "order", asked) if column.sort else "", sort)
 
 
-def _column_choice(view: View, column: Column, shown: tuple[str, ...]) -> ColumnChoice:
-    is_shown = column.name in shown
-    names = [name for name in shown if name != column.name] if is_shown else [*shown, column.name]
-    return ColumnChoice(column, is_shown, _with(view, "cols", ",".join(names)))
+def _column_choices(view: View, shown: tuple[str, ...]) -> list[ColumnChoice]:
+    """Those that are shown first, in their order; then the rest."""
+    others = [column for column in COLUMNS if column.name not in shown]
+    return [_shown_choice(view, at, shown) for at in range(len(shown))] + [
+        ColumnChoice(column, is_shown=False, href=_with(view, "cols", ",".join((*shown, column.name))))
+        for column in others
+    ]
 
 
-async def _empty(view: View, shell: Shell) -> Requests:
+def _shown_choice(view: View, at: int, shown: tuple[str, ...]) -> ColumnChoice:
+    def link(names: list[str]) -> str:
+        return _with(view, "cols", ",".join(names))
+
+    def moved(to: int) -> str:
+        names = [name for index, name in enumerate(shown) if index != at]
+        return link([*names[:to], shown[at], *names[to:]])
+
+    rest = [name for name in shown if name != shown[at]]
+    return ColumnChoice(
+        BY_COLUMN[shown[at]],
+        is_shown=True,
+        href=link(rest) if rest else "",
+        earlier=moved(at - 1) if at else "",
+        later=moved(at + 1) if at < len(shown) - 1 else "",
+    )
+
+
+async def _empty(view: View, shell: Shell, views: list[ViewChoice]) -> Requests:
     """Nothing was found: because nothing ever was recorded, or because of which filter."""
     store = view.state.store
     if not (await store.spans(view.own(SpanFilter()), limit=1)).items:
         base = f"{view.request.url.scheme}://{view.request.url.netloc}"
-        return Requests(shell, view.filters, is_first_time=True, base_url=base, problems=view.problems)
+        return Requests(shell, view.filters, is_first_time=True, base_url=base, problems=view.problems, views=views)
     drops = []
     for chip in [*view.filters.chips[:6], *([None] if view.filters.q else [])]:
         name = chip.name if chip else "q"
@@ -259,7 +356,15 @@ async def _empty(view: View, shell: Shell) -> Requests:
     wider = "" if view.period.key == "30d" else urls.requests((*longer, ("period", "30d")))
     tags = await store.tag_keys()
     return Requests(
-        shell, view.filters, drops=drops, nothing=nothing, wider=wider, tag_keys=tags, problems=view.problems
+        shell,
+        view.filters,
+        drops=drops,
+        nothing=nothing,
+        wider=wider,
+        tag_keys=tags,
+        problems=view.problems,
+        views=views,
+        here=view.filters.url(),
     )
 
 

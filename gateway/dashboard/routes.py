@@ -4,25 +4,45 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from gateway.api.access import READ, READERS, Rule
+from gateway.api.access import ADMINS, READ, READERS, Rule
 from gateway.dashboard import assets, urls
 from gateway.dashboard.components import components
-from gateway.dashboard.detail import body, request_page
-from gateway.dashboard.login import login, logout, preferences
+from gateway.dashboard.detail import request_page
+from gateway.dashboard.flight import in_flight, stop
+from gateway.dashboard.jump import jump
+from gateway.dashboard.login import login, logout, preferences, setup, single_sign_on
+from gateway.dashboard.media import media
 from gateway.dashboard.overview import overview
+from gateway.dashboard.raw import body, find, node
+from gateway.dashboard.repeat import diff_page, replay_page
 from gateway.dashboard.requests import filter_values, peek, requests
+from gateway.dashboard.trace import trace_page
+from gateway.dashboard.views import delete, save
 
 RULES = (
     Rule(urls.STATIC, (), page=True),
     Rule(urls.LOGIN, (), methods=(*READ, "POST"), page=True),
-    Rule(urls.LOGOUT, (), methods=("POST",), page=True),
-    Rule(urls.PREFERENCES, (), page=True),
+    Rule(urls.SINGLE_SIGN_ON, (), page=True),
+    Rule(urls.LOGOUT, READERS, methods=("POST",), page=True),
+    Rule(urls.SETUP, ADMINS, methods=(*READ, "POST"), page=True, unbound=True),
+    Rule(urls.PREFERENCES, READERS, page=True),
     Rule(urls.OVERVIEW, READERS, page=True),
     Rule(urls.REQUESTS, READERS, page=True),
     Rule(urls.FILTER_MENU, READERS, page=True),
     Rule(urls.REQUEST, READERS, page=True),
     Rule(urls.PEEK, READERS, page=True),
     Rule(urls.BODY, READERS, page=True),
+    Rule(urls.IN_FLIGHT, READERS, page=True),
+    Rule(urls.JUMP, READERS, page=True),
+    Rule(urls.VIEWS, READERS, methods=("POST",), page=True),
+    Rule(urls.VIEW, READERS, methods=("POST",), page=True),
+    Rule(urls.NODE, READERS, page=True),
+    Rule(urls.FIND, READERS, page=True),
+    Rule(urls.MEDIA, READERS, page=True),
+    Rule(urls.DIFF, READERS, page=True),
+    Rule(urls.REPLAY, ADMINS, methods=(*READ, "POST"), page=True),  # it costs money
+    Rule(urls.STOP, ADMINS, methods=("POST",), page=True),
+    Rule(urls.TRACE, READERS, page=True),
     Rule(urls.COMPONENTS, READERS, page=True),
 )
 """For the access middleware; a test finds routes that none of these covers."""
@@ -32,13 +52,26 @@ def routes() -> list[BaseRoute]:
     return [
         Route(urls.STATIC, assets.serve),
         Route(urls.LOGIN, login, methods=["GET", "POST"]),
+        Route(urls.SINGLE_SIGN_ON, single_sign_on),
         Route(urls.LOGOUT, logout, methods=["POST"]),
+        Route(urls.SETUP, setup, methods=["GET", "POST"]),
         Route(urls.PREFERENCES, preferences),
         Route(urls.OVERVIEW, overview),
         Route(urls.REQUESTS, requests),
         Route(urls.FILTER_MENU, filter_values),
+        Route(urls.IN_FLIGHT, in_flight),
+        Route(urls.JUMP, jump),
+        Route(urls.VIEWS, save, methods=["POST"]),
+        Route(urls.VIEW, delete, methods=["POST"]),
         Route(urls.REQUEST, request_page),
         Route(urls.PEEK, peek),
         Route(urls.BODY, body),
+        Route(urls.NODE, node),
+        Route(urls.FIND, find),
+        Route(urls.MEDIA, media),
+        Route(urls.DIFF, diff_page),
+        Route(urls.REPLAY, replay_page, methods=["GET", "POST"]),
+        Route(urls.STOP, stop, methods=["POST"]),
+        Route(urls.TRACE, trace_page),
         Route(urls.COMPONENTS, components),
     ]

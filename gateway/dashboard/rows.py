@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from starlette.requests import Request
+
 from gateway.core.span import Span
 from gateway.dashboard import urls
 from gateway.dashboard.charts import percent
@@ -44,17 +46,37 @@ class Column:
 COLUMNS = (
     Column("tenant", "Tenant", leaves="opt"),
     Column("request", "Request"),
+    Column("environment", "Environment", leaves="opt"),
+    Column("provider", "Provider", leaves="opt"),
     Column("key", "Key", leaves="opt"),
     Column("user", "User", leaves="opt"),
+    Column("session", "Session", leaves="opt-2"),
+    Column("config", "Config", leaves="opt-2"),
+    Column("variant", "Variant", leaves="opt-2"),
+    Column("prompt", "Prompt", leaves="opt-2"),
+    Column("kind", "Kind", leaves="opt-2"),
+    Column("finish", "Finish", leaves="opt-2"),
     Column("tags", "Tags", leaves="opt-2"),
     Column("input", "Input", "num", leaves="opt-2"),
     Column("cached", "Cached", "num", leaves="opt-2"),
     Column("output", "Output", "num", leaves="opt-2"),
+    Column("reasoning", "Reasoning", "num", leaves="opt-2"),
+    Column("attempts", "Attempts", "num", leaves="opt-2"),
+    Column("overhead", "Gateway", "num", leaves="opt-2"),
     Column("ttft", "First token", "num", leaves="opt-2"),
     Column("cost", "Cost", "num", sort="costliest"),
     Column("latency", "Latency", "num", sort="slowest"),
 )
+BY_COLUMN = {column.name: column for column in COLUMNS}
 USUAL = ("tenant", "request", "cost", "latency")
+COLUMNS_COOKIE = "callgate_columns"
+"""The columns a browser was last given, in their order; the URL wins."""
+
+
+def shown_columns(request: Request) -> tuple[str, ...]:
+    text = request.query_params.get("cols") or request.cookies.get(COLUMNS_COOKIE, "")
+    names = text.replace("%2C", ",").replace("%2c", ",").split(",")
+    return tuple(dict.fromkeys(name for name in names if name in BY_COLUMN)) or USUAL
 
 
 @dataclass(frozen=True)
@@ -72,17 +94,14 @@ class Row:
     is_failed: bool
     provider: str | None
     model: str | None
-    tenant: str
-    key: str
-    user: str
     subject: str
     """What it is for: prompt, workflow, feature or name."""
     preview: str
     tags: list[tuple[str, str]]
-    input: Figure
-    cached: Figure
-    output: Figure
-    ttft: Figure
+    words: dict[str, str]
+    """Of the columns that are a word, by their names."""
+    figures: dict[str, Figure]
+    """Likewise of those that are a number."""
     cost: Figure
     is_estimate: bool
     latency: Figure
@@ -143,16 +162,31 @@ def _row(
         is_failed=tone == "error",
         provider=span.provider,
         model=span.model or span.model_requested,
-        tenant=span.tenant or "",
-        key=key_names.get(span.key_id or "", span.key_id or ""),
-        user=span.user or "",
         subject=span.prompt or span.workflow or span.feature or span.name or "",
         preview=" ".join((span.input_preview or span.error_message or "").split())[:300],
         tags=sorted(span.tags.items())[:4],
-        input=count(usage.input_tokens),
-        cached=count(usage.cached_input_tokens),
-        output=count(usage.output_tokens),
-        ttft=duration(span.ttft_us),
+        words={
+            "tenant": span.tenant or "",
+            "environment": span.environment or "",
+            "provider": span.provider or "",
+            "key": key_names.get(span.key_id or "", span.key_id or ""),
+            "user": span.user or "",
+            "session": span.session or "",
+            "config": span.config or "",
+            "variant": span.variant or "",
+            "prompt": span.prompt or "",
+            "kind": span.kind,
+            "finish": span.finish_reason or "",
+        },
+        figures={
+            "input": count(usage.input_tokens),
+            "cached": count(usage.cached_input_tokens),
+            "output": count(usage.output_tokens),
+            "reasoning": count(usage.reasoning_tokens),
+            "attempts": count(len(span.attempts) or None),
+            "overhead": duration(span.overhead_us),
+            "ttft": duration(span.ttft_us),
+        },
         cost=cost,
         is_estimate=span.usage_source == "estimated",
         latency=duration(span.latency_us) if span.latency_us is not None else plain("–", nil=True),

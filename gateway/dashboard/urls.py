@@ -12,9 +12,22 @@ REQUESTS = "/requests"
 REQUEST = "/requests/{request_id}"
 PEEK = "/requests/{request_id}/peek"
 BODY = "/requests/{request_id}/body/{which}"
+DIFF = "/requests/{request_id}/diff"
+REPLAY = "/requests/{request_id}/replay"
+STOP = "/requests/{request_id}/stop"
+MEDIA = "/requests/{request_id}/media/{digest}"
+NODE = "/requests/{request_id}/node/{which}"
+FIND = "/requests/{request_id}/find/{which}"
+IN_FLIGHT = "/requests/in-flight"
+JUMP = "/requests/jump"
+VIEWS = "/requests/views"
+VIEW = "/requests/views/{view_id}/delete"
+TRACE = "/traces/{trace_id}"
 FILTER_MENU = "/requests/filter-values"
 LOGIN = "/login"
+SINGLE_SIGN_ON = "/login/{step}"
 LOGOUT = "/logout"
+SETUP = "/setup"
 PREFERENCES = "/dashboard/preferences"
 COMPONENTS = "/dashboard/components"
 STATIC = "/static/{version}/{path:path}"
@@ -51,6 +64,43 @@ def body(request_id: str, which: str) -> str:
     return BODY.format(request_id=quote(request_id, safe=""), which=which)
 
 
+def diff(request_id: str, other: str = "") -> str:
+    return with_query(DIFF.format(request_id=quote(request_id, safe="")), {"with": other})
+
+
+def replay(request_id: str) -> str:
+    return REPLAY.format(request_id=quote(request_id, safe=""))
+
+
+def stop(request_id: str) -> str:
+    return STOP.format(request_id=quote(request_id, safe=""))
+
+
+def media(request_id: str, digest: str) -> str:
+    return MEDIA.format(request_id=quote(request_id, safe=""), digest=digest)
+
+
+def node(request_id: str, which: str, query: Query = ()) -> str:
+    return with_query(NODE.format(request_id=quote(request_id, safe=""), which=which), query)
+
+
+def find(request_id: str, which: str) -> str:
+    return FIND.format(request_id=quote(request_id, safe=""), which=which)
+
+
+def in_flight(query: Query = ()) -> str:
+    return with_query(IN_FLIGHT, query)
+
+
+def view(view_id: str) -> str:
+    """Where a saved view is deleted."""
+    return VIEW.format(view_id=quote(view_id, safe=""))
+
+
+def trace(trace_id: str, query: Query = ()) -> str:
+    return with_query(TRACE.format(trace_id=quote(trace_id, safe="")), query)
+
+
 def filter_menu(query: Query = ()) -> str:
     return with_query(FILTER_MENU, query)
 
@@ -59,8 +109,16 @@ def login(then: str = "") -> str:
     return with_query(LOGIN, {"next": then})
 
 
+def single_sign_on(then: str = "") -> str:
+    return with_query(SINGLE_SIGN_ON.format(step="start"), {"next": then})
+
+
 def logout() -> str:
     return LOGOUT
+
+
+def setup() -> str:
+    return SETUP
 
 
 def components() -> str:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api.matching import matches
-from gateway.control.sessions import Principal
+from gateway.control.principal import Principal
 from gateway.core.health import JournalHealth, RecorderHealth
 from gateway.core.span import Attempt, Payload, Span
 from gateway.dashboard import exception_handlers, routes
@@ -426,5 +426,8 @@ def application(store: Any, *, principal: Principal = ADMIN, catalog: Any = None
         recorder_health=lambda: health.get("recorder", RecorderHealth(state="running", updated_at=2**62)),
         started_at=now_us,
         version="0.1.0",
+        worker=0,
+        in_flight=health.get("in_flight"),
+        inside=health.get("inside"),
     )
     return app

@@ -15,7 +15,7 @@ from jinja2 import meta, nodes
 from starlette.testclient import TestClient
 
 from gateway.api.access import uncovered
-from gateway.control.sessions import Principal
+from gateway.control.principal import Principal
 from gateway.core.health import JournalHealth, RecorderHealth
 from gateway.core.span import Payload, Span
 from gateway.dashboard import RULES, assets, routes, urls
@@ -25,13 +25,22 @@ from gateway.dashboard.errors import ErrorPage
 from gateway.dashboard.login import Login
 from gateway.dashboard.overview import Overview
 from gateway.dashboard.render import POLICY, environment
-from gateway.dashboard.requests import FilterValues, Peek, Requests
+from gateway.dashboard.flight import FlightRows
+from gateway.dashboard.jump import Jumps
+from gateway.dashboard.raw import Found, NodePart
+from gateway.dashboard.repeat import DiffPage, ReplayPage
+from gateway.dashboard.requests import FilterValues, Peek, Requests, Rows
+from gateway.dashboard.trace import TracePage, TraceRows
 from tests.dashboard.fakes import FakeStore, application, chat_call, traffic
 
 NOW = time.time_ns() // 1000
 DAY = 86400 * 1_000_000
 CALL, PAYLOAD = chat_call(NOW - 3_000_000)
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+CALL.trace_id = TRACE
 MUCH = FakeStore([*traffic(600, now_us=NOW, length_us=DAY), CALL], {CALL.request_id: PAYLOAD})
+MUCH.rows[7].trace_id = MUCH.rows[8].trace_id = TRACE
+MUCH.rows[8].parent_span_id = MUCH.rows[7].request_id
 LITTLE = FakeStore([CALL], {CALL.request_id: PAYLOAD})
 PAGES = {
     "overview": "/",
@@ -41,6 +50,7 @@ PAGES = {
     "requests-wide": "/requests?cols=tenant,request,key,user,tags,input,cached,output,ttft,cost,latency",
     "requests-costliest": "/requests?order=costliest&period=7d",
     "requests-filtered": "/requests?status=error&tag.feature=kyc-review",
+    "requests-not": "/requests?model=!gpt-5&tag.feature=!kyc-review&status=!ok&period=7d",
     "requests-nothing": "/requests?model=nobody&q=nothing",
     "requests-wrong-filter": "/requests?status=sideways",
     "requests-peek": f"/requests?peek={CALL.request_id}",
@@ -50,6 +60,14 @@ PAGES = {
     "headers": f"/requests/{CALL.request_id}?tab=headers",
     "peek-timing": f"/requests/{CALL.request_id}/peek?tab=timing",
     "peek-cost": f"/requests/{CALL.request_id}/peek?tab=cost",
+    "diff": f"/requests/{CALL.request_id}/diff?with={MUCH.rows[5].request_id}",
+    "diff-choose": f"/requests/{CALL.request_id}/diff",
+    "replay": f"/requests/{CALL.request_id}/replay",
+    "trace": f"/traces/{TRACE}",
+    "jump": "/requests/jump?q=gpt",
+    "in-flight": "/requests/in-flight",
+    "find": f"/requests/{CALL.request_id}/find/request?find=registry",
+    "node": f"/requests/{CALL.request_id}/node/request?at=/messages",
     "values": "/requests/filter-values?field=model",
     "login": "/login",
     "components": "/dashboard/components",
@@ -167,15 +185,18 @@ def template_names(name: str) -> tuple[set[str], set[str]]:
     return taken - {"self"}, parts
 
 
-@pytest.mark.parametrize("page", [Overview, Requests, RequestPage, Peek, FilterValues, Login, ErrorPage, Components])
+WHOLE = (Overview, Requests, RequestPage, DiffPage, ReplayPage, TracePage, Login, ErrorPage, Components)
+PARTS = (Peek, FilterValues, Rows, FlightRows, Jumps, TraceRows, NodePart, Found)
+
+
+@pytest.mark.parametrize("page", [*WHOLE, *PARTS])
 def test_a_template_uses_what_its_page_has_and_nothing_else(page: Any) -> None:
     used, _ = template_names(page.template)
     assert used == {field.name for field in fields(page)}
 
 
 def test_every_template_belongs_to_a_page() -> None:
-    pages = (Overview, Requests, RequestPage, Peek, FilterValues, Login, ErrorPage, Components)
-    reached = set().union(*(template_names(page.template)[1] for page in pages))
+    reached = set().union(*(template_names(page.template)[1] for page in (*WHOLE, *PARTS)))
     there = {name for name in environment().list_templates() if not name.startswith("components/")}
     assert there == reached
 
@@ -291,7 +312,7 @@ def test_a_tenants_viewer_sees_no_other_tenant() -> None:
     assert browser.get(urls.peek(other.request_id)).status_code == 404
     assert browser.get(urls.body(other.request_id, "record")).status_code == 404
     assert browser.get("/requests?tenant=quill").status_code == 403
-    assert set(re.findall(r'<td class="mid opt" dir="auto">([^<]*)', browser.get("/requests").text)) == {"acme"}
+    assert set(re.findall(r'data-col="tenant" dir="auto">([^<]*)', browser.get("/requests").text)) == {"acme"}
 
 
 # ------------------------------------------------------------------------------------------------ errors, static

@@ -1,0 +1,117 @@
+"""The calls in flight as rows above the list, each with a button that stops it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from gateway.api.inflight import stop_call, visible_calls
+from gateway.core.inflight import InFlight
+from gateway.dashboard import urls
+from gateway.dashboard.format import Figure, clock, duration, full
+from gateway.dashboard.period import iso
+from gateway.dashboard.render import respond
+from gateway.dashboard.rows import shown_columns
+from gateway.dashboard.view import View, open_view
+from gateway.errors import CallError
+from gateway.store.base import SpanFilter
+
+MOST_ROWS = 20
+UNKNOWN_YET = ("status", "min_latency_us", "min_cost_nanousd", "max_cost_nanousd", "unpriced", "q")
+"""Filters on what a call has only when it is over: with one of them none in flight is shown."""
+COLUMNS = {"provider": "provider", "tenant": "tenant", "environment": "environment", "kind": "kind", "key": "key_id"}
+
+
+@dataclass(frozen=True)
+class FlightRow:
+    request_id: str
+    iso: str
+    time: str
+    time_title: str
+    provider: str | None
+    model: str | None
+    tenant: str
+    key: str
+    endpoint: str
+    state: str
+    elapsed: Figure
+    started_ms: int
+    """Unix time, for the clock that counts on in the browser."""
+    stop: str
+    """Where it is stopped; empty for who may not."""
+
+
+@dataclass(frozen=True)
+class Flight:
+    rows: list[FlightRow]
+    more: int
+    """In flight beyond those shown."""
+    shown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FlightRows:
+    template: ClassVar[str] = "_in_flight_rows.html"
+    flight: Flight
+
+
+async def in_flight(request: Request) -> Response:
+    """A part of the list, asked for every few seconds while somebody watches it live."""
+    view = open_view(request)
+    return respond(FlightRows(flight_of(view, shown_columns(request))))
+
+
+async def stop(request: Request) -> Response:
+    """From a form: back to where it was sent from; from script: nothing more to say."""
+    view = open_view(request)
+    try:
+        stop_call(view.state, view.principal, request.path_params["request_id"])
+    except CallError as exc:
+        raise HTTPException(exc.status, exc.message) from exc
+    if request.headers.get("hx-request"):
+        return Response(status_code=204)
+    return RedirectResponse(urls.requests(), 303)
+
+
+def flight_of(view: View, shown: tuple[str, ...]) -> Flight:
+    which = view.which(period=False)
+    calls = [call for call in visible_calls(view.state, view.principal) if _fits(which, call)]
+    may_stop = view.principal.role == "admin"
+    names = view.key_names()
+    rows = [_row(view, call, names, may_stop=may_stop) for call in calls[:MOST_ROWS]]
+    return Flight(rows, max(0, len(calls) - MOST_ROWS), shown)
+
+
+def _fits(which: SpanFilter, call: InFlight) -> bool:
+    if any(getattr(which, name) for name in UNKNOWN_YET):
+        return False
+    if which.model and call.model not in which.model and call.model_requested not in which.model:
+        return False
+    if which.stream is not None and which.stream != call.stream:
+        return False
+    if not all(call.tags.get(key) in values for key, values in which.tags):
+        return False
+    return all(not (wanted := getattr(which, name)) or getattr(call, own) in wanted for name, own in COLUMNS.items())
+
+
+def _row(view: View, call: InFlight, names: dict[str, str], *, may_stop: bool) -> FlightRow:
+    zone = view.period.zone
+    return FlightRow(
+        request_id=call.request_id,
+        iso=iso(call.started_at),
+        time=clock(call.started_at, zone),
+        time_title=full(call.started_at, zone),
+        provider=call.provider,
+        model=call.model or call.model_requested,
+        tenant=call.tenant or "",
+        key=names.get(call.key_id or "", call.key_id or ""),
+        endpoint=call.endpoint,
+        state="answering" if call.is_answering else "waiting",
+        elapsed=duration(max(0, view.now_us - call.started_at)),
+        started_ms=call.started_at // 1000,
+        stop=urls.stop(call.request_id) if may_stop else "",
+    )
