@@ -112,7 +112,8 @@ def _by_latency(members: list[Member], now_us: int) -> list[tuple[Member, float,
         level = sum(other == load for other in loads) - 1
         ewma = member.state.ewma_us
         measured = "not measured yet" if ewma is None else f"{ewma / 1000:.0f} ms"
-        found.append((member, (above + level / 2) / pairs, f"latency: {measured}, {member.state.in_flight} in flight"))
+        chance = (above + level / 2) / pairs if pairs else 1.0
+        found.append((member, chance, f"latency: {measured}, {member.state.in_flight} in flight"))
     return found
 
 

@@ -74,7 +74,18 @@ class Choice(msgspec.Struct, frozen=True):
 class Route:
     """A name, its members and how they are chosen from. Immutable; what changes is in the members' states."""
 
-    __slots__ = ("cumulative", "fallbacks", "is_lone", "is_plain", "members", "name", "policy", "tiers", "why")
+    __slots__ = (
+        "cumulative",
+        "fallbacks",
+        "first_states",
+        "is_lone",
+        "is_plain",
+        "members",
+        "name",
+        "policy",
+        "tiers",
+        "why",
+    )
 
     def __init__(self, name: str, members: tuple[Member, ...], policy: RoutePolicy) -> None:
         """`members` is not empty, and in the order of their tiers and indexes."""
@@ -85,6 +96,7 @@ class Route:
             tuple(m.index for m in members if m.tier == tier) for tier in sorted({m.tier for m in members})
         )
         first = [members[index] for index in self.tiers[0]]
+        self.first_states = tuple(m.state for m in first)
         self.fallbacks = len(members) - len(first)
         self.is_lone = len(members) == 1
         self.is_plain = (
