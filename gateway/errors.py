@@ -5,6 +5,7 @@ CallgateError
 ├── JournalError         a frame could not be written (disk full, permissions)
 ├── StoreError           the store is unreachable or refuses
 ├── ControlError         a change to keys, tenants, users, … that cannot be made; says why and the way out
+│   ├── Missing          there is nothing of that name
 │   └── Conflict         somebody else changed it meanwhile
 └── CallError            a call ends with an error of the gateway's own, in the dialect that was called
 """
@@ -35,6 +36,10 @@ class StoreError(CallgateError):
 
 class ControlError(CallgateError):
     """A change to what is controlled at run time that cannot be made. The message is for who asked for it."""
+
+
+class Missing(ControlError):  # noqa: N818 - reads better where it is caught
+    """There is nothing of that name."""
 
 
 class Conflict(ControlError):  # noqa: N818 - reads better where it is caught

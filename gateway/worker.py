@@ -12,6 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -22,11 +23,12 @@ from gateway.api import models
 from gateway.api.access import DELEGATED, AccessMiddleware
 from gateway.config import Loaded
 from gateway.control.catalog import load_catalog
-from gateway.control.keys import Keyring
+from gateway.control.identity import Identity
+from gateway.control.limiting import Limiting
 from gateway.control.secret import load_secret
-from gateway.control.sessions import Sessions
 from gateway.control.state import AppState
 from gateway.demo import connect
+from gateway.errors import CallgateError
 from gateway.journal import JournalWriter
 from gateway.proxy import failures
 from gateway.proxy.connect import Connector
@@ -71,8 +73,10 @@ class Worker:
         secret = load_secret(loaded.data)
         store = open_store(loaded.settings.store.url, loaded.data)
         await store.connect()
-        keyring = Keyring(secret, store, loaded.settings.keys)
+        identity = Identity(loaded.settings, secret, store, loaded.data)
+        keyring = identity.keyring
         first_key = await keyring.ensure_first_key()
+        await identity.refresh()
         catalog = current_catalog(loaded)
         journal = JournalWriter(
             loaded.data / "journal" / f"worker-{self.number}-{os.getpid()}",
@@ -85,12 +89,16 @@ class Worker:
             keys=keyring,
             counters=self._counters,
         )
+        limiting = Limiting(
+            loaded.settings, catalog, store, loaded.data, self.number, functools.partial(_is_drained, loaded.data)
+        )
         state = AppState(
             settings=loaded.settings,
             settings_source=loaded.source,
             store=store,
             keyring=keyring,
-            sessions=Sessions(keyring, secret, loaded.data),
+            sessions=identity.sessions,
+            identity=identity,
             catalog=catalog,
             counters=self._counters,
             journal_health=journal.health,
@@ -99,28 +107,38 @@ class Worker:
             started_at=time.time_ns() // 1000,
             version=__version__,
             worker=self.number,
+            limiting=limiting,
             in_flight=InFlightCalls(gateway),
             inside=InsideCaller(gateway),
         )
+        gateway.admission = limiting.limits
         watcher = Watcher(loaded, functools.partial(self._reload, gateway, state))
-        following = asyncio.create_task(keyring.follow())
+        following = asyncio.create_task(identity.follow())
+        learning = asyncio.create_task(limiting.run())
         try:
             watcher.start()
             await self._serve(gateway, state, lambda: ready(state, first_key))
         finally:
             following.cancel()
+            learning.cancel()
             await watcher.stop()
             end_remaining(gateway)
             gateway.stop()
+            limiting.close()
             journal.finish()
+            with contextlib.suppress(CallgateError):
+                await identity.last_used.flush()
             await store.close()
 
     def _reload(self, gateway: Gateway, state: AppState, loaded: Loaded) -> None:
         """A new configuration, all of it at once; calls in flight keep the one they began with."""
         catalog = current_catalog(loaded)
         gateway.use(Table(loaded.settings, loaded.proxies, catalog, self._pools))
+        if state.limiting is not None:
+            state.limiting.use(loaded.settings, catalog)
+            gateway.admission = state.limiting.limits
         state.settings, state.catalog = loaded.settings, catalog
-        state.keyring.declare(loaded.settings.keys)
+        state.identity.declare(loaded.settings)
         self.loaded = loaded
         if self._reloaded is not None:
             self._reloaded(loaded.settings)
@@ -182,6 +200,12 @@ class _Server(uvicorn.Server):
         self._gateway.draining = True
         self._end_streams()  # they never end by themselves, and uvicorn waits for what is open
         await super().shutdown(sockets)
+
+
+def _is_drained(data: Path) -> bool:
+    """Whether everything that was journalled is in the store."""
+    health = read_health(data)
+    return health.state == "running" and health.backlog_bytes == 0
 
 
 def make_app(state: AppState) -> Starlette:

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.api.errors import error_response
 from gateway.control.keys import key_state, now_us
-from gateway.control.sessions import presented_key
+from gateway.control.principal import presented_key
 from gateway.control.state import AppState
 from gateway.core.key import Key
 from gateway.core.providers import DEMO, known

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from gateway.api.access import reader
 from gateway.api.filters import grouped, parse_filter
 from gateway.control.keys import now_us
-from gateway.control.sessions import Principal
+from gateway.control.principal import Principal
 from gateway.control.state import AppState
 from gateway.core.span import Span
 from gateway.errors import CallError

@@ -13,12 +13,14 @@ import logging
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
+from gateway.control.audit import SYSTEM, entry
 from gateway.core.ids import uuid7
-from gateway.core.key import ROLES, Key
-from gateway.errors import ControlError, StoreError
+from gateway.core.key import ALL, ROLES, Key, wrong_networks
+from gateway.errors import ControlError, Missing, StoreError
 from gateway.settings import ApiKey
 from gateway.store.base import Store
 
@@ -32,6 +34,12 @@ log = logging.getLogger(__name__)
 
 def now_us() -> int:
     return time.time_ns() // 1000
+
+
+def moment_us(text: str) -> int:
+    """ISO 8601 to µs; a date alone is its midnight, and without an offset it is UTC. Raises ValueError."""
+    at = datetime.fromisoformat(text)
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000_000)
 
 
 def usable(key: Key, at_us: int) -> bool:
@@ -57,6 +65,8 @@ class Keyring:
         self._by_id: dict[str, Key] = {}
         self._lent: dict[bytes, Key] = {}
         self._version: int | None = None
+        self.used: dict[str, int] = {}
+        """When each key was last used in this process, µs UTC, by id; see `gateway.control.last_used`."""
         self.declare(declared)
 
     # -------------------------------------------------------------------------------------------- asking
@@ -72,8 +82,10 @@ class Keyring:
         """The key this is the secret of, if it may be used now."""
         digest = self._digest(token)
         key = self._by_hash.get(digest) or self._lent.get(digest)
-        if key is None or not usable(key, now_us()):
+        at = now_us()
+        if key is None or not usable(key, at):
             return None
+        self.used[key.key_id] = at
         return key
 
     def by_id(self, key_id: str) -> Key | None:
@@ -160,8 +172,16 @@ class Keyring:
         models: Sequence[str] = ("*",),
         tags: Mapping[str, str] | None = None,
         expires_at: int | None = None,
+        endpoints: Sequence[str] = ALL,
+        configs: Sequence[str] = ALL,
+        networks: Sequence[str] = (),
+        owner: str | None = None,
+        actor: str = SYSTEM,
     ) -> tuple[str, Key]:
-        """A new key: its secret, kept nowhere, and what is kept of it. Raises ControlError and StoreError."""
+        """A new key: its secret, kept nowhere, and what is kept of it. With an `owner` it is that person's API token.
+
+        Raises ControlError and StoreError.
+        """
         await self.refresh()
         name = name.strip()
         at = now_us()
@@ -169,8 +189,11 @@ class Keyring:
             raise ControlError("A key needs a name.")
         if role not in ROLES:
             raise ControlError(f"{role!r} is no role; a key is one of {', '.join(ROLES)}.")
-        if not models:
+        if not models and owner is None:
             raise ControlError("A key needs at least one pattern of models; '*' allows all.")
+        wrong = wrong_networks(tuple(networks))
+        if wrong is not None:
+            raise ControlError(f"{wrong!r} is no address or range. Write it as 10.1.2.3, 10.0.0.0/8 or 2001:db8::/32.")
         if expires_at is not None and expires_at <= at:
             raise ControlError("A key cannot expire in the past.")
         if any(key.name == name and usable(key, at) for key in self._by_hash.values()):
@@ -186,20 +209,24 @@ class Keyring:
                 tags=dict(tags or {}),
                 created_at=at,
                 expires_at=expires_at,
+                endpoints=tuple(endpoints),
+                configs=tuple(configs),
+                networks=tuple(networks),
+                owner=owner,
             )
         )
-        await self._put(self._digest(token), key)
+        await self._put(self._digest(token), key, actor, "created")
         return token, key
 
-    async def revoke(self, which: str) -> Key:
+    async def revoke(self, which: str, *, actor: str = SYSTEM) -> Key:
         """Ends every secret of the key with this name or id. Raises ControlError and StoreError."""
         secrets_of = await self._find(which)
         at = now_us()
         for digest, key in secrets_of:
-            await self._put(digest, msgspec.structs.replace(key, revoked_at=at))
+            await self._put(digest, msgspec.structs.replace(key, revoked_at=at), actor, "revoked", before=key)
         return self._by_hash[secrets_of[-1][0]]
 
-    async def rotate(self, which: str, *, overlap_s: float = 86_400) -> tuple[str, Key]:
+    async def rotate(self, which: str, *, overlap_s: float = 86_400, actor: str = SYSTEM) -> tuple[str, Key]:
         """A new secret for the key with this name or id. The old one works for the overlap, then no more.
 
         The id stays, so limits and the log go on under it. Raises ControlError and StoreError.
@@ -209,11 +236,12 @@ class Keyring:
         secrets_of = await self._find(which)
         at = now_us()
         token, key = _new_secret(msgspec.structs.replace(secrets_of[-1][1], created_at=at))
-        await self._put(self._digest(token), key)
+        await self._put(self._digest(token), key, actor, "rotated", before=secrets_of[-1][1])
         until = at + round(overlap_s * 1_000_000)
         for digest, old in secrets_of:
             if old.expires_at is None or old.expires_at > until:
-                await self._put(digest, msgspec.structs.replace(old, expires_at=until))
+                ending = msgspec.structs.replace(old, expires_at=until)
+                await self._put(digest, ending, actor, "expires", before=old)
         return token, key
 
     async def ensure_first_key(self) -> str | None:
@@ -224,8 +252,8 @@ class Keyring:
         token, _ = await self.create(FIRST_KEY, role="admin")
         return token
 
-    async def _put(self, digest: bytes, key: Key) -> None:
-        await self._store.put_key(digest.hex(), key)
+    async def _put(self, digest: bytes, key: Key, actor: str, action: str, *, before: Key | None = None) -> None:
+        await self._store.put_key(digest.hex(), key, audit=entry(actor, action, "key", key.key_id, before, key))
         self._stored[digest] = key
         self._index()
 
@@ -242,7 +270,7 @@ class Keyring:
         if not found and named:
             raise ControlError(f"The key {which!r} is {key_state(named[-1][1], at)} already.")
         if not found:
-            raise ControlError(f"There is no key named {which!r}. `callgate keys list` shows them.")
+            raise Missing(f"There is no key named {which!r}. `callgate keys list` shows them.")
         if len({key.key_id for _, key in found}) > 1:
             raise ControlError(f"There are several keys named {which!r}. Say which by its id.")
         return found
@@ -253,15 +281,19 @@ def _new_secret(key: Key) -> tuple[str, Key]:
     return token, msgspec.structs.replace(key, hint=token[-4:])
 
 
-def _declared(entry: ApiKey) -> Key:
+def _declared(given: ApiKey) -> Key:
     return Key(
-        key_id=DECLARED_PREFIX + entry.name,
-        name=entry.name,
-        role=entry.role,
-        tenant=entry.tenant,
-        environment=entry.environment,
-        models=tuple(entry.models),
-        tags=entry.tags,
+        key_id=DECLARED_PREFIX + given.name,
+        name=given.name,
+        role=given.role,
+        tenant=given.tenant,
+        environment=given.environment,
+        models=tuple(given.models),
+        tags=given.tags,
+        expires_at=None if given.expires_at is None else moment_us(given.expires_at),
         declared=True,
-        hint=entry.key[-4:],
+        hint=given.key[-4:],
+        endpoints=tuple(given.endpoints),
+        configs=tuple(given.configs),
+        networks=tuple(given.networks),
     )

@@ -1,198 +1,260 @@
-"""Who reads: a key in a header, or the session of a browser that signed in with one.
+"""Who reads: a key in a header, or the session of a browser.
 
-A session is a signed cookie that names the key it came from; the key is looked up again on every request, so that
-revoking it ends its sessions. `/login?token=…`, printed at start, signs in whoever started the gateway; it works once,
-for fifteen minutes, in whichever worker it reaches.
+A session is a signed cookie that names who signed in, looked up again on every request: a revoked key, a disabled
+person, a changed password end it. Signing out ends it here too, in every worker within a second: its id goes among
+the ended ones until its cookie would have run out.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
+import logging
 import time
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
+from gateway.control.audit import entry
+from gateway.control.directory import EndedSession, User
 from gateway.control.keys import Keyring, now_us, usable
+from gateway.control.one_time import OneTimeTokens
+from gateway.control.people import People
+from gateway.control.principal import (
+    OPERATOR,
+    Principal,
+    SignInRefused,
+    address_of,
+    is_https,
+    local_path,
+    port_suffix,
+    presented_key,
+    same_origin,
+    small_form,
+)
 from gateway.control.secret import derive
-from gateway.core.key import Key
+from gateway.control.throttle import Throttle
+from gateway.core.ids import uuid7
+from gateway.core.key import Key, within
+from gateway.errors import StoreError
+from gateway.settings.identity import SignIn
 
 READERS = ("viewer", "admin")
-SESSION_MAX_AGE_S = 7 * 24 * 3600
-ONE_TIME_MAX_AGE_S = 15 * 60
-FORM_MAX_BYTES = 16_384
-OPERATOR = "operator"
-"""The name of who signed in with the token printed at start, who holds the data folder anyway."""
+"""Roles of keys that can sign in."""
+SETUP = "/setup"
+
+log = logging.getLogger(__name__)
 
 
-class Principal(msgspec.Struct, frozen=True):
-    """Who asks. `tenant` and `environment` bound what is seen; `app` sees the calls of its own key only."""
+class Session(msgspec.Struct, frozen=True, array_like=True):
+    """What the cookie says."""
 
-    key_id: str | None
-    name: str
-    role: str
-    tenant: str | None = None
-    environment: str | None = None
-    via: str = "key"
-    """`key` or `session`."""
-
-
-class SignInRefused(Exception):  # noqa: N818 - a refusal is an answer to show, not an error of the program
-    """`str()` is for the person at the form; `status` is 400, 401, 403 or 429, the last with `retry_after_s`."""
-
-    def __init__(self, status: int, message: str, retry_after_s: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.retry_after_s = retry_after_s
-
-
-class Throttle:
-    """Counts failed tries by address. Bounded: the addresses longest without a failure are forgotten."""
-
-    def __init__(self, *, tries: int = 10, window_s: float = 60, addresses: int = 10_000) -> None:
-        self._tries = tries
-        self._window_s = window_s
-        self._addresses = addresses
-        self._failures: OrderedDict[str, list[float]] = OrderedDict()
-
-    def wait_s(self, address: str, now: float) -> float:
-        """How long this address must wait before it may try again; 0 if it may."""
-        recent = self._recent(address, now)
-        return recent[0] + self._window_s - now if len(recent) >= self._tries else 0
-
-    def failed(self, address: str, now: float) -> None:
-        self._failures[address] = [*self._recent(address, now), now][-self._tries :]
-        self._failures.move_to_end(address)
-        while len(self._failures) > self._addresses:
-            self._failures.popitem(last=False)
-
-    def _recent(self, address: str, now: float) -> list[float]:
-        return [at for at in self._failures.get(address, ()) if now - at < self._window_s]
+    subject: str
+    """`user:ID`, `key:ID` or `operator`"""
+    session_id: str
+    began_at: int
 
 
 class Sessions:
     """Signs people in and says who is asking. `folder` is the data folder, shared by all workers of a machine."""
 
-    def __init__(self, keyring: Keyring, secret: bytes, folder: Path, *, throttle: Throttle | None = None) -> None:
+    def __init__(
+        self,
+        keyring: Keyring,
+        people: People,
+        secret: bytes,
+        folder: Path,
+        *,
+        settings: SignIn | None = None,
+        throttle: Throttle | None = None,
+    ) -> None:
+        self.settings = settings or SignIn()
         self._keyring = keyring
+        self._people = people
+        self._directory = people.directory
         self._signer = URLSafeTimedSerializer(
             derive(secret, "session"), salt="session", signer_kwargs={"digest_method": hashlib.sha256}
         )
-        self._one_time = folder / "sign-in"
+        self._one_time = OneTimeTokens(folder, keyring.digest)
         self._throttle = throttle or Throttle()
+        self._accounts = Throttle(tries=20, window_s=600)
+
+    @property
+    def max_age_s(self) -> int:
+        return round(self.settings.session_days * 86_400)
 
     # -------------------------------------------------------------------------------------------- who asks
 
     def principal(self, request: HTTPConnection) -> Principal | None:
         """By the key in the headers if there is one, else by the session; None if neither is valid."""
         presented = presented_key(request)
-        if presented is not None:
-            key = self._keyring.authenticate(presented)
-            return None if key is None else _principal(key, "key")
-        return self._of_cookie(request.cookies.get(cookie_name(request)))
+        if presented is None:
+            session = self.session(request)
+            return None if session is None else self._of_session(session)
+        key = self._keyring.authenticate(presented)
+        if key is None or (key.networks and not within(key.networks, address_of(request))):
+            return None
+        return self._of_key(key, "key")
 
     def presented(self, request: HTTPConnection) -> Key | None:
         """The key in the headers, revoked or expired as it may be, to say why it is refused."""
         presented = presented_key(request)
         return None if presented is None else self._keyring.lookup(presented)
 
-    def _of_cookie(self, cookie: str | None) -> Principal | None:
+    def session(self, request: HTTPConnection) -> Session | None:
+        """The session of the cookie, if it has not ended; whose it is may still be gone."""
+        cookie = request.cookies.get(cookie_name(request))
         if not cookie:
             return None
         try:
-            subject: Any = self._signer.loads(cookie, max_age=SESSION_MAX_AGE_S)
-        except BadSignature:
+            said: Any = self._signer.loads(cookie, max_age=self.max_age_s)
+            session = msgspec.convert(said, Session)
+        except (BadSignature, msgspec.ValidationError):
             return None
-        if subject == OPERATOR:
+        return None if session.session_id in self._directory.ended else session
+
+    def _of_session(self, session: Session) -> Principal | None:
+        kind, _, name = session.subject.partition(":")
+        if session.subject == OPERATOR:
             return Principal(None, OPERATOR, "admin", via="session")
-        key = self._keyring.by_id(subject[4:]) if isinstance(subject, str) and subject.startswith("key:") else None
-        return _principal(key, "session") if key is not None and key.role in READERS else None
+        if kind == "user":
+            user = self._directory.users.get(name)
+            if user is None or user.disabled_at is not None or session.began_at < user.sessions_from:
+                return None
+            return Principal(None, user.email, user.role, user.tenant, via="session", user_id=user.user_id)
+        key = self._keyring.by_id(name) if kind == "key" else None
+        return self._of_key(key, "session") if key is not None and key.role in READERS else None
+
+    def _of_key(self, key: Key, via: str) -> Principal | None:
+        if key.owner is None:
+            return Principal(key.key_id, key.name, key.role, key.tenant, key.environment, via)
+        user = self._directory.users.get(key.owner)
+        if user is None or user.disabled_at is not None:
+            return None
+        return Principal(key.key_id, user.email, user.role, user.tenant, key.environment, via, user.user_id)
 
     # -------------------------------------------------------------------------------------------- signing in
 
     async def sign_in(self, request: Request) -> Response:
-        """The answer to the form of `/login` (`key`, `next`): signed in and sent on. Raises SignInRefused."""
+        """The answer to the form of `/login` (`email` and `password`, or `key`; `next`): signed in and sent on.
+
+        Raises SignInRefused.
+        """
         if not same_origin(request):
             raise SignInRefused(403, "This form was sent from another site. Open the sign-in page here and try again.")
-        form = await _small_form(request)
-        address = request.client.host if request.client else ""
-        self._check_throttle(address)
-        key = self._keyring.lookup(form.get("key", "").strip())
+        form = await small_form(request)
+        self._check_throttle(self._throttle, address_of(request))
+        then = form.get("next", "")
+        if form.get("key", "").strip() or "email" not in form:
+            key = self._key_of(form.get("key", "").strip(), request)
+            return await self._begin(request, f"key:{key.key_id}", f"key:{key.name}", then)
+        user = await self._user_of(form["email"], form.get("password", ""), request)
+        return await self.sign_in_user(request, user, then)
+
+    async def sign_in_user(self, request: Request, user: User, then: str) -> Response:
+        """For who proved who they are: by password, at their provider, by setting one up."""
+        return await self._begin(request, f"user:{user.user_id}", f"user:{user.email}", then)
+
+    async def redeem(self, request: Request, token: str) -> Response:
+        """The answer to `/login?token=…`. Raises SignInRefused."""
+        self._check_throttle(self._throttle, address_of(request))
+        if not self._one_time.take(token):
+            self._throttle.failed(address_of(request), time.monotonic())
+            raise SignInRefused(
+                401, "This sign-in link was used already or is too old. Sign in with a key, or restart the gateway."
+            )
+        then = request.query_params.get("next") or (SETUP if self.is_new else "/")
+        return await self._begin(request, OPERATOR, OPERATOR, then)
+
+    @property
+    def is_new(self) -> bool:
+        """Nobody has been made yet who could sign in as themselves."""
+        return not self._directory.users
+
+    def one_time_token(self) -> str:
+        """A new token for `/login?token=…`."""
+        return self._one_time.make()
+
+    async def sign_out(self, request: HTTPConnection, then: str = "/login") -> Response:
+        session = self.session(request)
+        if session is not None:
+            await self._end(session)
+        response = RedirectResponse(then, 303)
+        response.delete_cookie(cookie_name(request), httponly=True, samesite="lax", secure=is_https(request))
+        return response
+
+    async def _end(self, session: Session) -> None:
+        """Here at once, and elsewhere with the next look at the store. Those that ran out anyway are forgotten."""
+        store, at = self._directory.store, now_us()
+        ended = EndedSession(session.began_at + self.max_age_s * 1_000_000)
+        self._directory.ended[session.session_id] = ended
+        principal = self._of_session(session)
+        audit = entry(principal.actor, "signed_out", "session", session.session_id) if principal else None
+        await store.put_document("ended_session", session.session_id, msgspec.json.encode(ended), audit=audit)
+        for session_id, old in list(self._directory.ended.items()):
+            if old.until < at:
+                await store.delete_document("ended_session", session_id)
+
+    async def _begin(self, request: Request, subject: str, actor: str, then: str) -> Response:
+        session = Session(subject, uuid7(), now_us())
+        await self._record("signed_in", actor, session.session_id)
+        response = RedirectResponse(local_path(then), 303)
+        response.set_cookie(
+            cookie_name(request),
+            str(self._signer.dumps(msgspec.to_builtins(session))),
+            max_age=self.max_age_s,
+            httponly=True,
+            samesite="lax",
+            secure=is_https(request),
+        )
+        return response
+
+    def _key_of(self, token: str, request: Request) -> Key:
+        key = self._keyring.lookup(token)
         if key is None or not usable(key, now_us()):
-            self._throttle.failed(address, time.monotonic())
+            self._throttle.failed(address_of(request), time.monotonic())
             state = "is not known here" if key is None else "is no longer valid"
             raise SignInRefused(401, f"This key {state}. `callgate keys create --role viewer NAME` makes one.")
+        if key.networks and not within(key.networks, address_of(request)):
+            raise SignInRefused(403, f"The key {key.name!r} may not be used from this address.")
+        if key.owner is not None:
+            raise SignInRefused(403, "This is an API token. Sign in with your password.")
         if key.role not in READERS:
             raise SignInRefused(
                 403, f"The key {key.name!r} is for calling models (role app). Signing in needs a viewer or admin key."
             )
-        return self._signed_in(request, f"key:{key.key_id}", form.get("next", ""))
+        return key
 
-    def redeem(self, request: Request, token: str) -> Response:
-        """The answer to `/login?token=…`. Raises SignInRefused."""
-        address = request.client.host if request.client else ""
-        self._check_throttle(address)
-        if not self._take_one_time(token):
-            self._throttle.failed(address, time.monotonic())
-            raise SignInRefused(
-                401, "This sign-in link was used already or is too old. Sign in with a key, or restart the gateway."
-            )
-        return self._signed_in(request, OPERATOR, request.query_params.get("next", ""))
+    async def _user_of(self, email: str, password: str, request: Request) -> User:
+        email = email.strip().lower()
+        if not self.settings.passwords:
+            raise SignInRefused(403, "Passwords are turned off here (sign_in.passwords).")
+        self._check_throttle(self._accounts, email)
+        user = self._directory.user_by_email(email)
+        good = await self._people.passwords.verify(user.password if user else None, password)
+        if user is None or not good or user.disabled_at is not None:
+            self._throttle.failed(address_of(request), time.monotonic())
+            self._accounts.failed(email, time.monotonic())
+            if user is not None:
+                await self._record("sign_in_refused", f"user:{email}", user.user_id)
+            raise SignInRefused(401, "This address and password do not go together, or may not sign in.")
+        return user
 
-    def sign_out(self, request: HTTPConnection, then: str = "/login") -> Response:
-        response = RedirectResponse(then, 303)
-        response.delete_cookie(cookie_name(request), httponly=True, samesite="lax", secure=_is_https(request))
-        return response
+    async def _record(self, action: str, actor: str, session_id: str) -> None:
+        """A store that is down keeps nobody out: the dashboard is where one sees that it is."""
+        try:
+            await self._directory.store.record(entry(actor, action, "session", session_id))
+        except StoreError as exc:
+            log.warning("%s of %s is not in the audit log: %s", action, actor, exc)
 
-    def _signed_in(self, request: Request, subject: str, then: str) -> Response:
-        response = RedirectResponse(local_path(then), 303)
-        response.set_cookie(
-            cookie_name(request),
-            str(self._signer.dumps(subject)),
-            max_age=SESSION_MAX_AGE_S,
-            httponly=True,
-            samesite="lax",
-            secure=_is_https(request),
-        )
-        return response
-
-    def _check_throttle(self, address: str) -> None:
-        wait_s = self._throttle.wait_s(address, time.monotonic())
+    def _check_throttle(self, throttle: Throttle, name: str) -> None:
+        wait_s = throttle.wait_s(name, time.monotonic())
         if wait_s > 0:
             seconds = int(wait_s) + 1
             raise SignInRefused(429, f"Too many failed tries. Try again in {seconds} s.", seconds)
-
-    # -------------------------------------------------------------------------------------------- one-time tokens
-
-    def one_time_token(self) -> str:
-        """A new token for `/login?token=…`. Kept as a file named by its hash, which the first to use it deletes."""
-        self._one_time.mkdir(mode=0o700, parents=True, exist_ok=True)
-        at = now_us()
-        for old in self._one_time.iterdir():
-            if old.stat().st_mtime_ns // 1000 + ONE_TIME_MAX_AGE_S * 1_000_000 < at:
-                old.unlink(missing_ok=True)
-        token = secrets.token_urlsafe(32)
-        path = self._one_time / self._keyring.digest(token)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(str(at + ONE_TIME_MAX_AGE_S * 1_000_000))
-        return token
-
-    def _take_one_time(self, token: str) -> bool:
-        path = self._one_time / self._keyring.digest(token)
-        try:
-            valid_until = int(path.read_text())
-            path.unlink()  # of two that come at once, one finds nothing to unlink
-        except (FileNotFoundError, ValueError):
-            return False
-        return now_us() < valid_until
 
 
 def principal(request: HTTPConnection) -> Principal | None:
@@ -201,68 +263,5 @@ def principal(request: HTTPConnection) -> Principal | None:
     return sessions.principal(request)
 
 
-def presented_key(request: HTTPConnection) -> bytes | None:
-    """The key in `Authorization: Bearer` or `x-api-key`, as the bytes that came."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip().encode("latin-1")
-    other = request.headers.get("x-api-key", "").strip()
-    return other.encode("latin-1") if other else None
-
-
-def same_origin(request: HTTPConnection) -> bool:
-    """Whether a request with a cookie comes from a page of ours, not from a form or script of another site.
-
-    By `Sec-Fetch-Site` where the browser says it (https and localhost), else by `Origin` against `Host`. A request
-    with neither is not from a browser of this decade and must bring a key. (OWASP CSRF cheat sheet, fetch metadata.)
-    """
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        return site in ("same-origin", "none")
-    origin = request.headers.get("origin")
-    return origin is not None and _netloc(origin) == request.headers.get("host", "")
-
-
-def local_path(target: str) -> str:
-    """Where to go after signing in: a path of ours, and nothing that a browser takes for another host."""
-    if not target.startswith("/") or target.startswith("//") or "\\" in target or any(ord(c) <= 32 for c in target):
-        return "/"
-    return target
-
-
 def cookie_name(request: HTTPConnection) -> str:
-    """With the port: cookies are shared by all ports of a host, and two gateways on one machine are two sessions."""
-    try:
-        port = request.url.port
-    except ValueError:
-        port = None
-    return f"callgate_session_{port}" if port else "callgate_session"
-
-
-def _principal(key: Key, via: str) -> Principal:
-    return Principal(key.key_id, key.name, key.role, key.tenant, key.environment, via)
-
-
-def _is_https(request: HTTPConnection) -> bool:
-    return str(request.scope.get("scheme")) == "https"
-
-
-def _netloc(origin: str) -> str | None:
-    try:
-        return urlsplit(origin).netloc
-    except ValueError:
-        return None
-
-
-async def _small_form(request: Request) -> dict[str, str]:
-    """The last value of each field of a urlencoded form, which is small or refused."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > FORM_MAX_BYTES:
-            raise SignInRefused(400, "This form is larger than a key.")
-    try:
-        fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=20)
-    except ValueError as exc:
-        raise SignInRefused(400, "This form cannot be read.") from exc
-    return {name: values[-1] for name, values in fields.items()}
+    return f"callgate_session{port_suffix(request)}"

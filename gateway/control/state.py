@@ -15,6 +15,7 @@ from gateway.store.base import Store
 if TYPE_CHECKING:
     from gateway.control.identity import Identity
     from gateway.control.keys import Keyring
+    from gateway.control.limiting import Limiting
     from gateway.control.sessions import Sessions
     from gateway.proxy.inflight import InFlightCalls
     from gateway.proxy.inside import InsideCaller
@@ -80,5 +81,7 @@ class AppState:
     """The calls this worker carries; None in a process that carries none."""
     inside: InsideCaller | None = None
     """Makes calls from within, for a replay; None where there is no data plane."""
+    limiting: Limiting | None = None
+    """Limits and budgets; None in a process that takes no calls."""
     routing: Routing | None = None
     """None where there is no data plane."""

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from gateway.api.access import reader
 from gateway.api.scope import scoped
-from gateway.control.sessions import Principal
+from gateway.control.principal import Principal
 from gateway.control.state import AppState
 from gateway.core.key import Key
 from gateway.dashboard import urls

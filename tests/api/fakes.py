@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import msgspec
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
@@ -20,8 +21,7 @@ from starlette.routing import BaseRoute
 from gateway.api import RULES, AccessMiddleware, routes
 from gateway.api.access import DELEGATED, Rule
 from gateway.api.matching import is_unpriced, matches, succeeded
-from gateway.control.keys import Keyring
-from gateway.control.sessions import Sessions
+from gateway.control.identity import Identity
 from gateway.control.state import AppState
 from gateway.core.health import JournalHealth, RecorderHealth
 from gateway.core.key import Key
@@ -312,13 +312,15 @@ def _group_key(row: Span, by: str) -> str | None:
 def make_state(
     store: Any, folder: Path, *, settings: Settings | None = None, keys: Iterable[ApiKey] = KEYS
 ) -> AppState:
-    keyring = Keyring(SECRET, store, keys)
+    settings = settings or Settings()
+    identity = Identity(msgspec.structs.replace(settings, keys=list(keys)), SECRET, store, folder)
     return AppState(
-        settings=settings or Settings(),
+        settings=settings,
         settings_source="defaults",
         store=store,
-        keyring=keyring,
-        sessions=Sessions(keyring, SECRET, folder),
+        keyring=identity.keyring,
+        sessions=identity.sessions,
+        identity=identity,
         catalog=SimpleNamespace(),  # type: ignore[arg-type]  # the API asks it nothing
         counters=SimpleNamespace(
             calls=7,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def app(store: FakeStore, tmp_path: Path) -> Starlette:
 
 
 def concrete(path: str) -> str:
-    return path.replace("{request_id}", "x").replace("{key:path}", "feature").replace("{field}", "model")
+    return re.sub(r"\{[^}]*\}", "x", path).replace("/values/x", "/values/model")
 
 
 def cases() -> Iterator[tuple[Rule, str]]:
@@ -70,21 +71,13 @@ def test_a_route_without_a_rule_is_named_and_closed(app: Starlette) -> None:
 
 @pytest.mark.parametrize(("rule", "path"), list(cases()))
 def test_without_a_key_only_the_open_routes_answer(rule: Rule, path: str, app: Starlette) -> None:
-    answer = ask(app, path, None)
+    answer = ask(app, path, None, rule.methods[0], headers={"sec-fetch-site": "same-origin"})
     if path in OPEN:
         assert answer.status_code == 200
     else:
         assert answer.status_code == 401
         assert answer.json()["error"]["code"] == "missing_key"
         assert answer.headers["www-authenticate"] == "Bearer"
-
-
-@pytest.mark.parametrize(("rule", "path"), list(cases()))
-@pytest.mark.parametrize("key", ["admin", "viewer", "app"])
-def test_roles(rule: Rule, path: str, key: str, app: Starlette) -> None:
-    status = ask(app, path, key).status_code
-    assert (status == 403) == bool(rule.roles and key not in rule.roles and path not in OPEN)
-    assert status != 401
 
 
 @pytest.mark.parametrize(("is_open", "status"), [(True, 200), (False, 401)])

@@ -12,20 +12,34 @@ from itsdangerous import TimestampSigner
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.control import sessions as module
+from gateway.control import one_time
+from gateway.control.directory import Directory
 from gateway.control.keys import Keyring
-from gateway.control.sessions import Principal, Sessions, SignInRefused, Throttle, local_path
+from gateway.control.people import People
+from gateway.control.principal import Principal, SignInRefused, local_path
+from gateway.control.sessions import Sessions
+from gateway.control.throttle import Throttle
 from tests.api.fakes import KEYS, SECRET, TOKENS, FakeStore
 
 
 @pytest.fixture
-def keyring() -> Keyring:
-    return Keyring(SECRET, FakeStore(), KEYS)
+def store() -> FakeStore:
+    return FakeStore()
 
 
 @pytest.fixture
-def sessions(keyring: Keyring, tmp_path: Path) -> Sessions:
-    return Sessions(keyring, SECRET, tmp_path)
+def keyring(store: FakeStore) -> Keyring:
+    return Keyring(SECRET, store, KEYS)
+
+
+@pytest.fixture
+def people(store: FakeStore, keyring: Keyring) -> People:
+    return People(Directory(store), keyring)
+
+
+@pytest.fixture
+def sessions(keyring: Keyring, people: People, tmp_path: Path) -> Sessions:
+    return Sessions(keyring, people, SECRET, tmp_path)
 
 
 def request(
@@ -130,15 +144,15 @@ def test_forged_cookies(value: str, sessions: Sessions) -> None:
     assert sessions.principal(request({"cookie": f"callgate_session_4000={value}"})) is None
 
 
-def test_cookies_of_another_installation(sessions: Sessions, keyring: Keyring, tmp_path: Path) -> None:
-    other = Sessions(keyring, b"o" * 32, tmp_path)
+def test_cookies_of_another_installation(sessions: Sessions, keyring: Keyring, people: People, tmp_path: Path) -> None:
+    other = Sessions(keyring, people, b"o" * 32, tmp_path)
     assert sessions.principal(request(cookie_of(post(other, {"key": TOKENS["admin"]})))) is None
 
 
 def test_sessions_end(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
     cookie = cookie_of(post(sessions, {"key": TOKENS["admin"]}))
     assert sessions.principal(request(cookie)) is not None
-    later = int(time.time()) + module.SESSION_MAX_AGE_S + 2
+    later = int(time.time()) + sessions.max_age_s + 2
     monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda self: later)
     assert sessions.principal(request(cookie)) is None
 
@@ -152,7 +166,7 @@ def test_a_key_in_the_headers_goes_before_the_session(sessions: Sessions) -> Non
 
 
 def test_signing_out(sessions: Sessions) -> None:
-    answer = sessions.sign_out(request())
+    answer = asyncio.run(sessions.sign_out(request()))
     assert answer.headers["location"] == "/login"
     assert 'callgate_session_4000="";' in answer.headers["set-cookie"]
     assert "Max-Age=0" in answer.headers["set-cookie"]
@@ -161,26 +175,26 @@ def test_signing_out(sessions: Sessions) -> None:
 # ------------------------------------------------------------------------------------------------ the link
 
 
-def test_the_printed_link_signs_in_once(sessions: Sessions, keyring: Keyring, tmp_path: Path) -> None:
+def test_the_printed_link_signs_in_once(sessions: Sessions, keyring: Keyring, people: People, tmp_path: Path) -> None:
     token = sessions.one_time_token()
-    other_worker = Sessions(keyring, SECRET, tmp_path)
-    answer = other_worker.redeem(request(query="next=/requests"), token)
+    other_worker = Sessions(keyring, people, SECRET, tmp_path)
+    answer = asyncio.run(other_worker.redeem(request(query="next=/requests"), token))
     assert answer.headers["location"] == "/requests"
     found = sessions.principal(request(cookie_of(answer)))
     assert found is not None
     assert (found.role, found.key_id) == ("admin", None)
     for worker in (sessions, other_worker):
         with pytest.raises(SignInRefused, match="used already"):
-            worker.redeem(request(), token)
+            asyncio.run(worker.redeem(request(), token))
 
 
-def test_of_many_at_once_one_wins(sessions: Sessions, keyring: Keyring, tmp_path: Path) -> None:
+def test_of_many_at_once_one_wins(sessions: Sessions, keyring: Keyring, people: People, tmp_path: Path) -> None:
     token = sessions.one_time_token()
-    workers = [Sessions(keyring, SECRET, tmp_path) for _ in range(8)]
+    workers = [Sessions(keyring, people, SECRET, tmp_path) for _ in range(8)]
 
     def redeemed(worker: Sessions) -> bool:
         try:
-            worker.redeem(request(), token)
+            asyncio.run(worker.redeem(request(), token))
         except SignInRefused:
             return False
         return True
@@ -191,17 +205,17 @@ def test_of_many_at_once_one_wins(sessions: Sessions, keyring: Keyring, tmp_path
 
 def test_links_grow_old(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
     token = sessions.one_time_token()
-    later = module.now_us() + module.ONE_TIME_MAX_AGE_S * 1_000_000 + 1
-    monkeypatch.setattr(module, "now_us", lambda: later)
+    later = one_time.now_us() + one_time.MAX_AGE_S * 1_000_000 + 1
+    monkeypatch.setattr(one_time, "now_us", lambda: later)
     with pytest.raises(SignInRefused):
-        sessions.redeem(request(), token)
+        asyncio.run(sessions.redeem(request(), token))
 
 
 @pytest.mark.parametrize("token", ["", "x", "../secret", "\0"])
 def test_tokens_that_never_were(token: str, sessions: Sessions, tmp_path: Path) -> None:
     sessions.one_time_token()
     with pytest.raises(SignInRefused):
-        sessions.redeem(request(), token)
+        asyncio.run(sessions.redeem(request(), token))
     assert len(list((tmp_path / "sign-in").iterdir())) == 1
 
 
@@ -216,8 +230,8 @@ def test_the_token_is_not_on_disk(sessions: Sessions, tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------ throttling
 
 
-def test_guessing_is_slowed_down(keyring: Keyring, tmp_path: Path) -> None:
-    sessions = Sessions(keyring, SECRET, tmp_path, throttle=Throttle(tries=3, window_s=60))
+def test_guessing_is_slowed_down(keyring: Keyring, people: People, tmp_path: Path) -> None:
+    sessions = Sessions(keyring, people, SECRET, tmp_path, throttle=Throttle(tries=3, window_s=60))
     for _ in range(3):
         with pytest.raises(SignInRefused, match="not known"):
             post(sessions, {"key": "guess"})
@@ -240,7 +254,7 @@ def test_the_window_slides_and_addresses_are_apart() -> None:
 
 
 def test_the_throttle_is_bounded() -> None:
-    throttle = Throttle(tries=1, window_s=1e9, addresses=3)
+    throttle = Throttle(tries=1, window_s=1e9, names=3)
     for number in range(10):
         throttle.failed(str(number), number)
     assert [bool(throttle.wait_s(str(number), 10)) for number in range(10)] == [False] * 7 + [True] * 3

@@ -16,8 +16,7 @@ from starlette.middleware import Middleware
 
 from gateway import api, dashboard
 from gateway.api.access import DELEGATED, AccessMiddleware
-from gateway.control.keys import Keyring
-from gateway.control.sessions import Sessions
+from gateway.control.identity import Identity
 from gateway.control.state import AppState
 from gateway.core.health import JournalHealth, RecorderHealth
 from gateway.core.span import Payload, Span
@@ -42,14 +41,15 @@ class Installation:
         self.journal = JournalHealth()
         self.add(spans, payloads or {})
         self.store: Any = open_store(Settings().store.url, folder)
-        keyring = Keyring(SECRET, self.store, KEYS)
-        self.sessions = Sessions(keyring, SECRET, folder)
+        self.identity = Identity(Settings(keys=KEYS), SECRET, self.store, folder)
+        self.sessions = self.identity.sessions
         state = AppState(
             settings=Settings(),
             settings_source="defaults",
             store=self.store,
-            keyring=keyring,
+            keyring=self.identity.keyring,
             sessions=self.sessions,
+            identity=self.identity,
             catalog=Catalog.load(),
             counters=SimpleNamespace(),  # type: ignore[arg-type]
             journal_health=lambda: self.journal,
