@@ -26,9 +26,9 @@ from gateway.dialects.openai_usage import responses_usage
 _CONTENT = re.compile(rb'"delta"\s*:\s*"[^"]|"type"\s*:\s*"response\.[a-z_]+\.done"')
 """A piece of what was generated: text, reasoning or arguments. A response that was only created holds none."""
 
-_ENDED = re.compile(rb'"type"\s*:\s*"response\.(?:completed|incomplete|failed|cancelled)"')
+_ENDS = (b'"response.completed"', b'"response.incomplete"', b'"response.failed"', b'"response.cancelled"')
+"""Types of the last event. Only as a type can they stand between quotes: within a text, quotes are escaped."""
 _RESPONSE = re.compile(rb'"response"\s*:\s*\{')
-_FAILED = re.compile(rb'"type"\s*:\s*"error"')
 
 
 class _Head(msgspec.Struct):
@@ -175,7 +175,7 @@ def _settle_stream(answer: Answer, data: bytes) -> None:
                 break
             at = data.rfind(b'"response"', 0, at)
         with_tools(answer, payload)
-    for payload, name in openai_stream.marked_payloads(data, _FAILED):
+    for payload, name in openai_stream.failed_payloads(data):
         if answer.error is None and _is_error(name, payload):
             _with_error(answer, payload)
 
@@ -236,4 +236,4 @@ def _is_error(name: bytes | None, payload: bytes) -> bool:
 
 def _is_complete(data: bytes) -> bool:
     """Whether the stream came to its own end. An `error` event is none: the response has no result."""
-    return _ENDED.search(data) is not None or openai_stream.has_done(data)
+    return any(data.rfind(end) >= 0 for end in _ENDS) or openai_stream.has_done(data)

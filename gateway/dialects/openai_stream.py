@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from gateway.core.sse import events
 
 _OBJECT = re.compile(rb"\s*:\s*\{")
-_ERROR = re.compile(rb'"error"\s*:\s*[{"]')
-_ERROR_EVENT = re.compile(rb"(?:^|[\n\r])event: ?error(?=[\r\n])")
+_SAID = re.compile(rb'\s*:\s*[{"]')
+_EVENT_LINE = re.compile(rb"(?:^|[\n\r])event: ?$")
 _FINISHED = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
 _DONE = re.compile(rb"(?:^|[\n\r])data:\s*\[DONE\]")
 _USAGE = re.compile(rb'"usage"\s*:\s*(\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})')
@@ -50,30 +50,44 @@ def first_with_model(data: bytes) -> bytes | None:
 
 
 def error_payloads(data: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Lines that may carry an error, and whether it is by their event's name (`event: error`) that they do."""
-    if b"error" not in data:
-        return
-    for found in _ERROR_EVENT.finditer(data):
-        if (at := data.find(b"data:", found.end())) >= 0:
-            yield payload_at(data, at), True
-    for found in _ERROR.finditer(data):
-        yield payload_at(data, found.start()), False
+    """Lines that may carry an error, and whether it is by their event's name (`event: error`) that they do; those
+    first."""
+    found = [(at, sign) for at, sign in _errors(data) if sign != _VALUE]
+    for at, sign in sorted(found, key=_named_first):
+        yield payload_at(data, at), sign == _EVENT
 
 
-def marked_payloads(data: bytes, mark: re.Pattern[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
-    """Lines of events named `error` (`event: error`) and lines that hold the mark, in their order, with the name."""
-    if b"error" not in data:
-        return
-    found: list[tuple[int, bytes | None]] = [(match.start(), None) for match in mark.finditer(data)]
-    for match in _ERROR_EVENT.finditer(data):
-        if (at := data.find(b"data:", match.end())) >= 0:
-            found.append((at, b"error"))
-    for at, name in sorted(found, key=_place):
-        yield payload_at(data, at), name
+def failed_payloads(data: bytes) -> Iterator[tuple[bytes, bytes | None]]:
+    """Lines of events named `error` and lines in which something has the value `"error"`, in their order, with the
+    event's name."""
+    for at, sign in _errors(data):
+        if sign != _KEY:
+            yield payload_at(data, at), b"error" if sign == _EVENT else None
 
 
-def _place(found: tuple[int, bytes | None]) -> int:
-    return found[0]
+_EVENT, _KEY, _VALUE = range(3)
+
+
+def _errors(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where a stream speaks of an error, and how: the data of an event of that name, a key with an object or text, or
+    a value. Looked for once: it takes longer than all the rest."""
+    at = data.find(b"error")
+    while at >= 0:
+        end = at + 5
+        if data[at - 1 : at] == b'"' and data[end : end + 1] == b'"':
+            if _SAID.match(data, end + 1):
+                yield at, _KEY
+            elif data[max(0, at - 9) : at - 1].rstrip().endswith(b":"):
+                yield at, _VALUE
+        elif data[end : end + 1] in (b"\n", b"\r") and _EVENT_LINE.search(data[max(0, at - 8) : at]):
+            begins = data.find(b"data:", end)
+            if begins >= 0:
+                yield begins, _EVENT
+        at = data.find(b"error", end)
+
+
+def _named_first(found: tuple[int, int]) -> int:
+    return found[1]
 
 
 def has_done(data: bytes) -> bool:
