@@ -38,6 +38,7 @@ from gateway.proxy.inflight import InFlightCalls
 from gateway.proxy.inside import InsideCaller
 from gateway.proxy.protocol import ConnectionSweep, GatewayProtocol
 from gateway.proxy.table import Pools, Table
+from gateway.proxy.tunnel import Tunnel
 from gateway.recorder.health import read_health
 from gateway.settings import Settings
 from gateway.store import open_store
@@ -230,6 +231,6 @@ def current_catalog(loaded: Loaded) -> Catalog:
 def end_remaining(gateway: Gateway) -> None:
     """Calls that outlived the drain are ended and booked as interrupted, with what they used."""
     for timed in list(gateway.timed):
-        if isinstance(timed, Exchange):
+        if isinstance(timed, Exchange | Tunnel):
             with contextlib.suppress(Exception):
                 timed.interrupt(failures.stopped())

@@ -6,6 +6,7 @@ writes what it may use into every counter, then reads them all, and takes everyt
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 
@@ -51,6 +52,8 @@ class Limits:
         self.lines: dict[tuple[str, int], Line] = {}
         self.refused: dict[str, int] = {"rate": 0, "budget": 0, "runaway": 0}
         """Since the worker's start."""
+        self.new_accounts = asyncio.Event()
+        """Set where the log is to be asked about an account that was not there before."""
         self._windows: dict[tuple[str, int], Window] = {}
         self._second = 0
         self._take(settings)
@@ -84,7 +87,7 @@ class Limits:
             self._second = second
         output = ask.max_output_tokens
         tokens = ask.input_tokens + (DEFAULT_OUTPUT_TOKENS if output is None else output)
-        lease = Held(holding, second, tokens, self._ended)
+        lease = Held(holding, second, tokens, self._ended, self.look_at_levels)
         if holding.accounts:
             amount, at_risk = self.estimator.reservation(ask, now_us)
             lease.reserve(amount, at_risk, now_us)
@@ -151,31 +154,28 @@ class Limits:
         left = rule.limit - money.spent - money.reserved - money.orphaned
         raise refusal.over_budget(rule.budget, rule.who, left, rule.limit, account.end, now_us)
 
-    def _ended(self, holding: Holding, cost: int, now_us: int) -> None:
-        """A call of this worker is over: others may go on, and a budget may have reached a level."""
+    def _ended(self, holding: Holding) -> None:
+        """A call of this worker is over: others may go on."""
         if self.lines:
             for meter in holding.meters:
                 line = self.lines.get((meter.rule.name, meter.at))
                 if line is not None and len(line):
                     line.move()
-        if cost:
-            for account in holding.accounts:
-                self.look_at_levels(account, now_us)
 
     def look_at_levels(self, account: Account, now_us: int) -> None:
         """Sends what has been reached and nobody has sent yet."""
         rule = account.rule
         period = account.period_at(now_us)
-        if account.next_level >= len(rule.levels):
-            return
         spent = account.purse.spent(period)
         while account.next_level < len(rule.levels):
             level = rule.levels[account.next_level]
+            account.next_at = int(level * rule.limit / 100)
             if spent * 100 < level * rule.limit:
                 return
             account.next_level += 1
             if self.board.first_to(account.record, period, account.next_level):
                 self.sink(_budget_alert(account, level, spent, now_us))
+        account.next_at = NEVER
 
     # ------------------------------------------------------------------ what applies
 
@@ -214,6 +214,7 @@ class Limits:
             record = self._claim(rule.name, 0, record_name(rule.scope, OTHERS, rule.budget, rule.period), now_us)
             purse = Purse(self.board.region, record.at)
             account = self.accounts[rule.name] = Account(rule, purse, record, now_us)
+            self.new_accounts.set()
         return account
 
     def _window(self, scope: str, value: str, series: int, now_us: int) -> Window:

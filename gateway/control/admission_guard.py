@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from gateway.core.limits import refusal
 from gateway.core.limits.events import RunawayAlert
-from gateway.core.limits.runaway import HOUR, UNBOUND, Profile, Repeats, bound_at
+from gateway.core.limits.runaway import HOUR, UNBOUND, Bound, Profile, Repeats, bound_at
 from gateway.core.limits.window import Used, Window
 from gateway.errors import CallError
 from gateway.settings.limits import Runaway
 
 MICRO = 1_000_000
+HOUR_S = HOUR // MICRO
 
 
 class Guard:
@@ -32,16 +33,21 @@ class Guard:
         self._profile = profile
         self._bound_until = 0
 
-    def bound(self, now_us: int) -> tuple[int | None, int | None]:
+    def bound(self, second: int) -> Bound:
         """Calls and micro-dollars a minute that are still usual."""
-        if now_us >= self._bound_until:
-            self._bound = bound_at(self._profile, self._rule, now_us)
-            self._bound_until = now_us // HOUR * HOUR + HOUR
+        if second >= self._bound_until:
+            self._look_up(second)
         return self._bound
+
+    def _look_up(self, second: int) -> None:
+        self._bound = bound_at(self._profile, self._rule, second * MICRO)
+        self._bound_until = (second // HOUR_S + 1) * HOUR_S
 
     def alarm(self, used: Used, fingerprint: int | None, second: int) -> RunawayAlert | None:
         """What is wrong with this call being let in, if anything. `used` has it in."""
-        calls, microusd = self.bound(second * MICRO)
+        if second >= self._bound_until:
+            self._look_up(second)
+        calls, microusd = self._bound
         if calls is not None and used.requests > calls:
             return self._alert("calls", used.requests, calls, second)
         if microusd is not None and used.microusd > microusd:

@@ -34,7 +34,7 @@ class Meter:
 class Account:
     """A budget of one value. `begin` and `end` (µs UTC) are of the period that was running when it was last asked."""
 
-    __slots__ = ("allotment", "begin", "end", "known_to", "next_level", "purse", "record", "rule")
+    __slots__ = ("allotment", "begin", "end", "known_to", "next_at", "next_level", "purse", "record", "rule")
 
     def __init__(self, rule: BudgetRule, purse: Purse, record: Record, now_us: int) -> None:
         self.rule = rule
@@ -43,6 +43,8 @@ class Account:
         self.begin, self.end = bounds(rule.period, now_us)
         self.next_level = 0
         """The first of the rule's levels that is not known to have been reached in this period."""
+        self.next_at = 0
+        """What it is reached at, or less; nano-dollars. Looked at again beyond it."""
         self.known_to = 0
         """Until when (µs) the log was last asked for what was there before the record; 0: never."""
         self.allotment: Allotment | None = None
@@ -51,7 +53,7 @@ class Account:
         """The begin of the running period."""
         if now_us >= self.end:
             self.begin, self.end = bounds(self.rule.period, now_us)
-            self.next_level = self.known_to = 0
+            self.next_level = self.next_at = self.known_to = 0
         return self.begin
 
 
@@ -77,15 +79,34 @@ class Holding:
 
 class Held:
     """The lease of one call (`core.limits.Lease`). `amount` and `at_risk` are nano-dollars, the same in each budget;
-    `ended` hears that it is over, with whether money was spent."""
+    `ended` hears that it is over, `reached` of a budget that has got to its next level."""
 
-    __slots__ = ("_ended", "_holding", "_over", "_periods", "_second", "_tokens", "amount", "at_risk", "used")
+    __slots__ = (
+        "_ended",
+        "_holding",
+        "_over",
+        "_periods",
+        "_reached",
+        "_second",
+        "_tokens",
+        "amount",
+        "at_risk",
+        "used",
+    )
 
-    def __init__(self, holding: Holding, second: int, tokens: int, ended: Callable[[Holding, int, int], None]) -> None:
+    def __init__(
+        self,
+        holding: Holding,
+        second: int,
+        tokens: int,
+        ended: Callable[[Holding], None],
+        reached: Callable[[Account, int], None],
+    ) -> None:
         self._holding = holding
         self._second = second
         self._tokens = tokens
         self._ended = ended
+        self._reached = reached
         self._over = False
         self._periods: list[int] = []
         self.amount = self.at_risk = 0
@@ -107,10 +128,14 @@ class Held:
         requests = tokens = None
         for meter in self._holding.meters:
             used, rule = self.used[meter.at], meter.rule
-            if rule.requests is not None:
-                requests = _tighter(requests, rule.requests, used.requests)
-            if rule.tokens is not None:
-                tokens = _tighter(tokens, rule.tokens, used.tokens)
+            if (limit := rule.requests) is not None:
+                left = limit - used.requests
+                if requests is None or left * requests[0] < requests[1] * limit:
+                    requests = limit, left if left > 0 else 0
+            if (limit := rule.tokens) is not None:
+                left = limit - used.tokens
+                if tokens is None or left * tokens[0] < tokens[1] * limit:
+                    tokens = limit, left if left > 0 else 0
         head = b""
         if requests is not None:
             head = (
@@ -135,15 +160,9 @@ class Held:
             window.settle(self._second, more, cost // NANO_PER_MICROUSD, second)
         for account, period in zip(holding.accounts, self._periods, strict=True):
             account.purse.settle(period, self.amount, self.at_risk, cost)
-        for meter in holding.meters:
-            if meter.at_once is not None:
-                meter.at_once.give(1)
-            if meter.tokens is not None and more:
-                meter.tokens.give(-more)
-        for account in holding.accounts:
-            if account.allotment is not None:
-                account.allotment.give(self.amount - cost)
-        self._ended(holding, cost, now_us)
+            if cost and account.purse.spent(period) >= account.next_at:
+                self._reached(account, now_us)
+        self._ended(holding)
 
     def release(self, now_us: int) -> None:
         if self._over:
@@ -154,10 +173,4 @@ class Held:
             window.release(self._second, self._tokens)
         for account, period in zip(holding.accounts, self._periods, strict=True):
             account.purse.settle(period, self.amount, self.at_risk, 0)
-        self._ended(holding, 0, now_us)
-
-
-def _tighter(found: tuple[int, int] | None, limit: int, used: int) -> tuple[int, int]:
-    """(limit, remaining) of the one with the smaller share left."""
-    left = max(0, limit - used)
-    return (limit, left) if found is None or left * found[0] < found[1] * limit else found
+        self._ended(holding)

@@ -16,6 +16,7 @@ import yaml
 from gateway.cli.schema import settings_schema
 from gateway.config import load
 from gateway.settings import ApiKey, PriceOverride, PriceTier, Provider, Settings
+from gateway.settings.limits import Budget, Limit, Runaway
 from gateway.settings.routes import ModelRoute, RouteTarget
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +33,8 @@ def settings_of(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[
         "targets": (RouteTarget, "0"),
         "keys": (ApiKey, "0"),
         "overrides": (PriceOverride, "*.0"),
+        "limits": (Limit, "0"),
+        "budgets": (Budget, "0"),
     }
     for field in msgspec.structs.fields(kind):
         path = f"{prefix}{field.name}"
@@ -41,6 +44,8 @@ def settings_of(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[
             yield from settings_of(section, f"{path}.")
         elif path == "models":
             yield from settings_of(ModelRoute, f"{path}.*.")
+        elif path == "runaway":
+            yield from settings_of(Runaway, "runaway.")
         elif field.name in below:
             section, step = below[field.name]
             yield from settings_of(section, f"{path}.{step}.")
@@ -79,7 +84,7 @@ def test_the_example_holds_together(tmp_path, text):
 def test_what_the_example_sets_is_the_default(tmp_path):
     (tmp_path / "callgate.yaml").write_text(EXAMPLE, "utf-8")
     found = load(str(tmp_path / "callgate.yaml"), environ=ENVIRON).settings
-    for section in ("server", "log", "store", "prices", "metrics", "keys"):
+    for section in ("server", "log", "store", "prices", "metrics", "keys", "shared"):
         assert getattr(found, section) == getattr(Settings(), section)
     local = found.providers["local"]
     assert local == Provider(

@@ -56,13 +56,18 @@ class Record(NamedTuple):
 class Board:
     """Opened by each worker once. `close` keeps what was counted."""
 
-    def __init__(self, folder: Path, areas: int, preferred: int, now_us: int) -> None:
-        """`areas` is how many workers there are; `preferred` is this one's number. Raises OSError where the file cannot
-        be had, or where all areas are taken."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def __init__(self, folder: Path | None, areas: int, preferred: int, now_us: int) -> None:
+        """`areas` is how many workers there are; `preferred` is this one's number. Without a folder it is of this
+        process alone and gone with it. Raises OSError where the file cannot be had, or where all areas are taken."""
         self._records: dict[tuple[int, int], Record] = {}
         self._seen = 0
         self._held: list[int] = []
+        self._mutex: int | None = None
+        if folder is None:
+            self._map = mmap.mmap(-1, (_AREAS_BEGIN + AREA_WORDS) * 8)
+            self.region = Region(memoryview(self._map), (_AREAS_BEGIN,), _AREAS_BEGIN)
+            return
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._mutex = os.open(folder / "mutex", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._held.append(self._mutex)
         try:
@@ -120,6 +125,9 @@ class Board:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
+        if self._mutex is None:
+            yield
+            return
         fcntl.flock(self._mutex, fcntl.LOCK_EX)
         try:
             yield

@@ -72,9 +72,12 @@ class Purse:
         words, own = self._region.words, self._own
         if words[own] != period:
             return
-        words[own + SPENT] += cost
-        words[own + RESERVED] -= amount
-        words[own + AT_RISK] -= at_risk
+        if cost:
+            words[own + SPENT] += cost
+        if amount:
+            words[own + RESERVED] -= amount
+        if at_risk:
+            words[own + AT_RISK] -= at_risk
         words[own + CALLS] -= 1
 
     def money(self, period: int) -> Money:
@@ -88,8 +91,11 @@ class Purse:
     def spent(self, period: int) -> int:
         """What was settled in it, by all workers."""
         words, at = self._region.words, self._at
-        records = [base + at for base in self._region.bases if words[base + at] == period]
-        return (self._base if self._base_of == period else 0) + sum([words[record + SPENT] for record in records])
+        spent = self._base if self._base_of == period else 0
+        for base in self._region.bases:
+            if words[base + at] == period:
+                spent += words[base + at + SPENT]
+        return spent
 
     def orphans(self, period: int) -> int | None:
         """When calls were last found cut off by a crash (µs), of this worker's area; None where there are none."""

@@ -28,8 +28,9 @@ class Region:
     def fence(self) -> None:
         """What was written before is seen by the others before what follows is read. A locked instruction of the
         processor does that, and taking a free lock is one."""
-        self._lock.acquire()
-        self._lock.release()
+        if len(self.bases) > 1:
+            self._lock.acquire()
+            self._lock.release()
 
     def close(self) -> None:
         self.words.release()

@@ -40,7 +40,7 @@ class Profile(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, hours: Iterable[Hour], from_us: int, to_us: int) -> Profile | None:
-        """None for a tenant that did nothing. Averages count the weeks since it was first seen."""
+        """None for a tenant that did nothing. Averages count every such hour since it was first seen."""
         seen = [hour for hour in hours if from_us <= hour.begin_us < to_us and hour.calls]
         if not seen:
             return None
@@ -49,8 +49,14 @@ class Profile(msgspec.Struct, frozen=True):
         for hour in seen:
             calls[_hour_of_week(hour.begin_us)] += hour.calls
             microusd[_hour_of_week(hour.begin_us)] += hour.microusd
-        weeks = max(1.0, (to_us - since) / HOUR / WEEK_HOURS)
-        return cls(tuple(n / weeks for n in calls), tuple(n / weeks for n in microusd), since)
+        times = [0] * WEEK_HOURS
+        for begin in range(since, to_us, HOUR):
+            times[_hour_of_week(begin)] += 1
+        return cls(
+            tuple(total / max(1, number) for total, number in zip(calls, times, strict=True)),
+            tuple(total / max(1, number) for total, number in zip(microusd, times, strict=True)),
+            since,
+        )
 
 
 class Bound(NamedTuple):

@@ -11,6 +11,8 @@ all it can get is given 60/61 of the limit in the long run (1.6 % less), and its
 
 from __future__ import annotations
 
+import msgspec
+
 from gateway.core.limits.region import Region
 
 SPAN_S = 60
@@ -29,16 +31,13 @@ def words_of(series: int) -> int:
     return HEAD_WORDS + series * RING_WORDS
 
 
-class Used:
+class Used(msgspec.Struct, gc=False):
     """Of one window, by all workers."""
 
-    __slots__ = ("in_flight", "microusd", "requests", "tokens")
-
-    def __init__(self, requests: int, tokens: int, microusd: int, in_flight: int) -> None:
-        self.requests = requests
-        self.tokens = tokens
-        self.microusd = microusd
-        self.in_flight = in_flight
+    requests: int
+    tokens: int
+    microusd: int
+    in_flight: int
 
 
 class Window:
@@ -83,22 +82,25 @@ class Window:
             if words[record] < first:
                 continue
             ring = 2 * (record + HEAD_WORDS) + place
-            requests += _signed(words[record + REQUESTS] - halves[ring])
+            # Below zero for the moment in which a correction is being written: nothing then.
+            if (more := words[record + REQUESTS] - halves[ring] & MASK) < NEGATIVE:
+                requests += more
             if series > 1:
-                tokens += _signed(words[record + TOKENS] - halves[ring + RING])
-                if series > 2:
-                    microusd += _signed(words[record + MICROUSD] - halves[ring + 2 * RING])
+                if (more := words[record + TOKENS] - halves[ring + RING] & MASK) < NEGATIVE:
+                    tokens += more
+                if series > 2 and (more := words[record + MICROUSD] - halves[ring + 2 * RING] & MASK) < NEGATIVE:
+                    microusd += more
         return Used(requests, tokens, microusd, in_flight)
 
     def settle(self, began: int, tokens_more: int, microusd: int, second: int) -> None:
         """The call that was added in the second `began` is over, and used so many tokens more (or fewer) than it had
         reserved. Tokens count where they were reserved, money where it became known."""
-        words, own = self._region.words, self._own
+        words, own, series = self._region.words, self._own, self._series
         words[own + IN_FLIGHT] -= 1
-        stamp = words[own]
-        if tokens_more and self._series > 1:
+        if tokens_more and series > 1:
             self._correct(began, TOKENS, tokens_more)
-        if microusd and self._series > 2:
+        if microusd and series > 2:
+            stamp = words[own]
             if second > stamp:
                 self._advance(stamp, second)
             words[own + MICROUSD] += microusd
@@ -151,12 +153,6 @@ class Window:
             halves[place] = halves[place] + more & MASK
         if more <= 0:
             words[self._own + series] = total
-
-
-def _signed(difference: int) -> int:
-    """A difference of two 32-bit counters; 0 where a correction is being written and it came out negative."""
-    difference &= MASK
-    return difference if difference < NEGATIVE else 0
 
 
 def merge(old: memoryview, records: list[int], new: memoryview, target: int, series: int) -> None:

@@ -1,0 +1,91 @@
+"""Limits as a worker runs them: the board is opened where there is something to count, the log is asked beside the
+calls, and new settings are taken over."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.control.admission import Limits, log_event
+from gateway.control.admission_ledger import Ledger
+from gateway.control.counters.board import Board
+from gateway.core.limits.events import Event, Sink
+from gateway.settings import Settings
+from gateway.store.base import SpanReader
+from pricing import Catalog
+
+log = logging.getLogger("callgate.limits")
+
+REFRESH_S = 1.0
+
+
+class Limiting:
+    """`limits` is what calls are admitted by; None where nothing is limited."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        store: SpanReader,
+        data: Path,
+        worker: int,
+        drained: Callable[[], bool],
+    ) -> None:
+        self.limits: Limits | None = None
+        self.sinks: list[Sink] = [log_event]
+        """Each hears every event, once."""
+        self._data = data
+        self._worker = worker
+        self._workers = settings.server.workers
+        self._ledger = Ledger(store, drained)
+        self._running: asyncio.Task[None] | None = None
+        self.use(settings, catalog)
+
+    def use(self, settings: Settings, catalog: Catalog) -> None:
+        """New settings; the number of workers stays as it was at the start."""
+        if self.limits is not None:
+            self.limits.use(settings, catalog)
+        elif settings.limits or settings.budgets or settings.runaway is not None:
+            self.limits = Limits(settings, catalog, self._board(), self._tell)
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            limits = self.limits
+            if limits is None:
+                await asyncio.sleep(REFRESH_S)
+                continue
+            try:
+                await self._ledger.refresh(limits, _now_us())
+            except Exception:
+                log.exception("limits: what the log knows could not be taken over")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REFRESH_S):
+                    await limits.new_accounts.wait()
+            limits.new_accounts.clear()
+
+    def close(self) -> None:
+        if self.limits is not None:
+            self.limits.board.close()
+
+    def _board(self) -> Board:
+        try:
+            return Board(self._data / "counters", self._workers, self._worker, _now_us())
+        except OSError as exc:
+            log.error("limits: this worker counts alone, for the shared counters cannot be had: %s", exc)
+            return Board(None, 1, 0, _now_us())
+
+    def _tell(self, event: Event) -> None:
+        for sink in self.sinks:
+            try:
+                sink(event)
+            except Exception:
+                log.exception("limits: an event could not be handed on")
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
