@@ -15,7 +15,13 @@ providers:
   ollama: {models: [llama3.3]}
   mistral: {}
 default_provider: openai
-models: {fast: openai/gpt-4o-mini}
+models:
+  fast: openai/gpt-4o-mini
+  smart:
+    targets: [{model: openai/gpt-5, weight: 9, region: us}, ollama/llama3.3, {model: fast, share: 0.05}]
+    fallbacks: [spare]
+    sticky: session
+  spare: {targets: [demo/echo, demo/lorem], strategy: latency, retries: 1}
 keys: [{name: app, key: "k-0123456789abcdef", tenant: acme, models: ["gpt-*"]}]
 """
 
@@ -36,6 +42,15 @@ providers
 
 models
   fast            → openai/gpt-4o-mini
+  smart           weighted, sticky by session, 2 retries
+                  → openai/gpt-5  (85.5 %, in us)
+                  → ollama/llama3.3  (9.5 %)
+                  → openai/gpt-4o-mini  (5 %)
+                  → demo/echo  (fallback 1)
+                  → demo/lorem  (fallback 1)
+  spare           latency, 1 retry
+                  → demo/echo
+                  → demo/lorem
   llama3.3        → ollama/llama3.3
   PROVIDER/MODEL  → that provider
   others          → the provider that has it in the price catalogue
