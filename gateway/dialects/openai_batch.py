@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from gateway.dialects.base import NOTHING, NULL, UNREADABLE, Answer, Billed, Context, Dialect, error_message
-from gateway.dialects.openai_usage import openai_usage, responses_usage
+from gateway.dialects.openai_usage import any_usage
 from pricing.usage import Usage
 
 _FILE = re.compile(rb"/files/([^/]+)/content$")
@@ -82,7 +82,7 @@ def _used_by_model(data: bytes) -> dict[str, Usage]:
         if response is None or response.body is None or response.status_code != 200:
             continue
         raw = bytes(response.body.usage)
-        usage = (openai_usage(raw) or responses_usage(raw)) if raw != b"null" else None
+        usage = any_usage(raw) if raw != b"null" else None
         if usage is not None:
             model = response.body.model if isinstance(response.body.model, str) else ""
             sums[model] = added(sums[model], usage) if model in sums else usage

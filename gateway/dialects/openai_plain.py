@@ -15,7 +15,7 @@ from gateway.dialects.base import NOTHING, NULL, UNREADABLE, Answer, Context, Di
 from gateway.dialects.evidence import with_evidence
 from gateway.dialects.openai_chat import plain_text
 from gateway.dialects.openai_deployment import InDeployment
-from gateway.dialects.openai_usage import MOST, openai_usage, responses_usage
+from gateway.dialects.openai_usage import MOST, any_usage
 from pricing.usage import Usage
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)] | None
@@ -75,7 +75,7 @@ class Plain(InDeployment, Dialect):
             answer.response_id = whole.id
         if bytes(whole.error) != b"null":
             answer.error = error_message(b'{"error":' + bytes(whole.error) + b"}") or "the answer carried an error"
-        for raw, usage_in in ((whole.usage, _tokens), (whole.meta, _search_units), (whole.usage_info, _pages)):
+        for raw, usage_in in ((whole.usage, any_usage), (whole.meta, _search_units), (whole.usage_info, _pages)):
             written = bytes(raw)
             if answer.usage is None and written != b"null" and (usage := usage_in(written)) is not None:
                 answer.usage, answer.usage_raw = usage, written
@@ -106,10 +106,6 @@ class Unmetered(Dialect):
     def __init__(self, name: str, kind: str) -> None:
         self.name = name
         self.kind = kind
-
-
-def _tokens(raw: bytes) -> Usage | None:
-    return openai_usage(raw) or responses_usage(raw)
 
 
 def _search_units(raw: bytes) -> Usage | None:

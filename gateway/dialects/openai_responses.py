@@ -22,6 +22,7 @@ from gateway.dialects.evidence import with_evidence
 from gateway.dialects.openai_deployment import InDeployment
 from gateway.dialects.openai_output import Collected, Output, last_input_text, with_tools
 from gateway.dialects.openai_usage import responses_usage
+from gateway.errors import CallError
 
 _CONTENT = re.compile(rb'"delta"\s*:\s*"[^"]|"type"\s*:\s*"response\.[a-z_]+\.done"')
 """A piece of what was generated: text, reasoning or arguments. A response that was only created holds none."""
@@ -109,6 +110,11 @@ class OpenAIResponses(InDeployment, Dialect):
 
     def first_content(self, data: bytes) -> bool:
         return _CONTENT.search(data) is not None
+
+    def error_event(self, error: CallError) -> bytes:
+        """As an event of its own type, and with the object at which OpenAI's clients raise."""
+        said = {"type": "error", "code": error.code, "message": error.message, "param": error.param}
+        return b"event: error\ndata: " + msgspec.json.encode(said)[:-1] + b"," + self.error_body(error)[1:] + b"\n\n"
 
 
 class OpenAIResponseRetrieved(OpenAIResponses):

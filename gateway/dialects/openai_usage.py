@@ -177,6 +177,11 @@ def responses_usage(raw: bytes) -> Usage | None:
     )
 
 
+def any_usage(raw: bytes) -> Usage | None:
+    """For endpoints where either way of saying it occurs."""
+    return responses_usage(raw) if b'"input_tokens"' in raw else openai_usage(raw)
+
+
 def _repaired(raw: bytes, shape: type[_Shape]) -> _Shape | None:
     """An object with counts that are none: 12.0 is 12, a negative or absurd number or a text is not reported."""
     try:
