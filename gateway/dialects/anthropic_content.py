@@ -19,6 +19,10 @@ class Block(msgspec.Struct):
     name: Any = None
     id: Any = None
     input: msgspec.Raw = NULL
+    tool_use_id: Any = None
+    content: msgspec.Raw = NULL
+    """What a tool that ran at the provider gave back, or a compaction's summary."""
+    citations: Any = None
 
 
 class Message(msgspec.Struct):
