@@ -11,6 +11,7 @@ from gateway.dialects.cohere_endpoints import ENDPOINTS as COHERE
 from gateway.dialects.gemini_endpoints import ENDPOINTS as GEMINI
 from gateway.dialects.mcp import Mcp
 from gateway.dialects.openai_endpoints import ENDPOINTS as OPENAI
+from gateway.dialects.realtime import Realtime
 
 __all__ = ["DECIDED", "OPAQUE", "Answer", "Billed", "Context", "Dialect", "dialect_for", "dialect_named"]
 
@@ -19,24 +20,20 @@ OPAQUE = Dialect()
 DECIDED: dict[str | None, Dialect] = {"mcp": Mcp()}
 """By what a provider is said to speak, where its paths do not tell: every POST to it is in this dialect."""
 
-_BY_NAME: dict[str, Dialect] = {
-    dialect.name: dialect
-    for dialect in (
-        OPAQUE,
-        *DECIDED.values(),
-        *(dialect for _, _, dialect in (*ANTHROPIC, *BEDROCK, *COHERE, *GEMINI, *OPENAI)),
-    )
-}
-
 _BY_ENDPOINT: tuple[tuple[bytes, re.Pattern[bytes], Dialect], ...] = (
     *ANTHROPIC,
     *BEDROCK,
     *COHERE,
     *GEMINI,
     *OPENAI,
+    (b"GET", re.compile(rb"/realtime$"), Realtime()),
 )
 """(method, what the path holds, dialect): the first that matches. By their ends, because the same path is called with
 and without `/v1`, and under `/p/{provider}` with whatever the provider puts in front."""
+
+_BY_NAME: dict[str, Dialect] = {
+    dialect.name: dialect for dialect in (OPAQUE, *DECIDED.values(), *(dialect for _, _, dialect in _BY_ENDPOINT))
+}
 
 
 def dialect_named(name: str) -> Dialect:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from gateway.dialects.base import UNREADABLE
-from gateway.dialects.openai_usage import MOST
+from gateway.dialects.counts import MOST
 from pricing.usage import Usage
 
 _HEADER = b"x-amzn-bedrock-%b-token-count"

@@ -17,6 +17,7 @@ from gateway.proxy.headers import Headers, accept_encoding, forwarded, without_c
 MOST_REMEMBERED = 4096
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: (\d{1,15})\r\n", re.IGNORECASE)
+INSECURE_KEY = b"openai-insecure-api-key."
 _AWS_CREDENTIAL = re.compile(rb"(?:^|[ ,])Credential=([^/, ]+)/")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
@@ -135,6 +136,14 @@ def _token_in(lookup: dict[bytes, bytes]) -> bytes | None:
     for name in (b"x-api-key", b"x-goog-api-key", b"api-key"):
         if presented := lookup.get(name):
             return presented
+    return _token_in_protocols(lookup.get(b"sec-websocket-protocol", b""))
+
+
+def _token_in_protocols(offered: bytes) -> bytes | None:
+    """The subprotocol that carries a key for want of headers: how browsers open a realtime connection."""
+    for name in offered.split(b","):
+        if name.strip().startswith(INSECURE_KEY):
+            return name.strip()[len(INSECURE_KEY) :]
     return None
 
 

@@ -27,6 +27,7 @@ CREDENTIALS = frozenset(
         b"api-key",
         b"x-goog-api-key",
         b"x-amz-security-token",
+        b"sec-websocket-protocol",  # browsers put a key there
         b"cookie",
         b"set-cookie",
     )
@@ -43,6 +44,7 @@ NOT_FORWARDED = (
             b"content-encoding",  # a body that is held is forwarded decoded
             b"accept-encoding",  # see accept_encoding
             b"expect",
+            b"sec-websocket-extensions",  # a message that is compressed could not be metered
             b"x-amz-date",  # of a signature made for the gateway; it signs anew
             b"x-amz-content-sha256",
             b"x-request-id",

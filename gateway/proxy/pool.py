@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 
 from gateway.proxy.connect import Connector, Origin
 from gateway.proxy.upstream import Caller, UpstreamConnection
@@ -37,6 +38,10 @@ class Pool:
             if not connection.transport.is_closing():
                 return connection
         return None
+
+    async def dial(self, factory: Callable[[], asyncio.Protocol]) -> None:
+        """A connection of its own, which is never pooled. Raises OSError where there is none."""
+        await self._connector.connect(self.origin, factory)
 
     def wait(self, caller: Caller) -> None:
         self._waiting.append(caller)

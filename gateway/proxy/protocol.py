@@ -21,6 +21,7 @@ from gateway.proxy.gateway import Gateway
 from gateway.proxy.head import Head
 from gateway.proxy.paths import is_model_traffic, origin_form
 from gateway.proxy.pipeline import Recorded
+from gateway.proxy.tunnel import Tunnel
 
 LINGER_S = 5.0
 """How long the rest of a refused request is read and thrown away, so that the refusal is not lost to a reset."""
@@ -38,6 +39,8 @@ class GatewayProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._gateway = gateway
         self._exchange: Exchange | None = None
+        self._tunnel: Tunnel | None = None
+        """Of a websocket whose handshake has been read."""
         self._url = b""
         self._length: int | None = None
         self._found: tuple[bytes, Head | None, int, int] | None = None
@@ -146,13 +149,28 @@ class GatewayProtocol(HttpToolsProtocol):
         return True
 
     def _upgraded(self, data: bytes, upgrade: httptools.HttpParserUpgrade) -> None:
-        """A websocket goes to uvicorn; any other upgrade (h2c) is not taken, and the connection goes on as it was."""
+        """A websocket to a model goes through a tunnel, any other to uvicorn; another upgrade (h2c) is not taken, and
+        the connection goes on as it was."""
+        if self._tunnel is not None:
+            self._give_away(self._tunnel, data[upgrade.args[0] :])
+            return
         if self._app_takes and self._should_upgrade():
             self.handle_websocket_upgrade()
             return
         self.parser = httptools.HttpRequestParser(self)
         if rest := data[upgrade.args[0] :]:
             self.data_received(rest)
+
+    def _give_away(self, tunnel: Tunnel, early: bytes) -> None:
+        """The connection is a tunnel's from here on."""
+        self._unset_keepalive_if_required()
+        self.connections.discard(self)
+        tunnel.client.join(self.connections)
+        self.transport.set_protocol(tunnel.client)
+        self.transport.pause_reading()
+        if early:
+            tunnel.from_client(early)
+        tunnel.begin(self)
 
     def _cut_off(self, message: str, status: int) -> None:
         """Input that cannot be understood: an answer where one can still be given, then the end."""
@@ -235,7 +253,12 @@ class GatewayProtocol(HttpToolsProtocol):
     def _head_complete(self) -> None:
         method = self.parser.get_method()
         url = origin_form(self._url)
-        self._app_takes = not is_model_traffic(method, url) or self.parser.should_upgrade()
+        is_ours = is_model_traffic(method, url)
+        if is_ours and self.parser.should_upgrade() and self._asks_for_websocket:
+            self._app_takes = False
+            self._tunnel = Tunnel(self._gateway, self._known_head(method, url), self.headers, self.transport)
+            return
+        self._app_takes = not is_ours or self.parser.should_upgrade()
         if self._app_takes:
             self._give_head_to_app()
             return
@@ -246,6 +269,10 @@ class GatewayProtocol(HttpToolsProtocol):
         exchange.begin()
         if head.expects_continue and self._exchange is exchange and not self._http10:
             self.transport.write(halfclose.PROBE)
+
+    @property
+    def _asks_for_websocket(self) -> bool:
+        return any(name.lower() == b"upgrade" and value.lower() == b"websocket" for name, value in self.headers)
 
     def _known_head(self, method: bytes, url: bytes) -> Head:
         """The head that was just parsed, from memory where it has been seen before."""
