@@ -24,11 +24,8 @@ def odds(route: Route, among: Sequence[int], ask: Ask, now_us: int) -> list[Odds
         return [Odds(members[0], 1.0, narrowed or "the only one that is left")]
     binding = bound_to(route, ask)
     if binding is not None:
-        chosen = _stuck(members, binding)
-        return [
-            Odds(m, float(m is chosen), f"sticky by {route.policy.sticky}{narrowed and f', {narrowed}'}")
-            for m in members
-        ]
+        chosen, by = _stuck(members, binding), _joined(f"sticky by {route.policy.sticky}", narrowed)
+        return [Odds(m, float(m is chosen), by if m is chosen else f"not where it belongs: {by}") for m in members]
     canaries = [m for m in members if m.share]
     others = [m for m in members if not m.share]
     if route.policy.strategy == "weighted" or not canaries or not others:
