@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 from gateway.core.span import ERROR_TYPES
 from gateway.dialects import Answer
+from gateway.proxy.bills import Bills
 from gateway.proxy.costing import Cost, cost_of, dollars, error_type_of, estimated_tokens
-from pricing import Usage
+from pricing import Billed, Catalog, Usage
+from pricing.edition import Edition, parse
+from pricing.history import History
 from tests.proxy.fakes import catalog, table
 
 PROVIDERS = {"one": {"dialect": "openai", "base_url": "http://h/v1"}}
@@ -46,6 +49,87 @@ def test_a_tenant_is_charged_with_its_markup() -> None:
     assert cost(Answer(usage=USAGE), tenant="acme", **markups).charge == 132_000
     assert cost(Answer(usage=USAGE), tenant="other", **markups).charge == 120_000
     assert cost(Answer(usage=USAGE), tenant="acme", **markups).total == 120_000
+
+
+LISTED = Catalog(
+    Edition(
+        parse(b'{"one/m":{"litellm_provider":"one","input_cost_per_token":1e-6,"output_cost_per_token":2e-6}}'),
+        History(),
+        "2026-11-01",
+        "a test",
+    ),
+    {},
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        (None, (120_000, 100_000, 20_000, "catalog")),
+        (90_000, (90_000, None, None, "provider")),
+        (120_000, (120_000, 100_000, 20_000, "provider")),
+        (0, (0, None, None, "provider")),
+    ],
+)
+def test_what_the_provider_says_it_charges_comes_before_the_catalogue(
+    said: int | None, found: tuple[object, ...]
+) -> None:
+    of = table(LISTED, providers=PROVIDERS, default_provider="one")
+    booked = cost_of(Answer(usage=USAGE, cost_nanousd=said), of.resolve("m").targets[0], of, None, 1)
+    assert (booked.total, booked.input, booked.output, booked.source) == found
+    assert (booked.price_id is None) == (said is not None)
+    assert booked.charge == booked.attempt == booked.total
+
+
+def test_a_price_of_ones_own_comes_before_everything() -> None:
+    assert cost(Answer(usage=USAGE, cost_nanousd=5)).source == "override"
+    assert cost(Answer(usage=USAGE, model="unknown", cost_nanousd=5)).total == 5
+
+
+def test_a_charge_is_believed_without_counts() -> None:
+    assert cost(Answer(model="unknown", cost_nanousd=7)).total == 7
+
+
+def test_others_that_worked_for_the_call_are_paid_at_their_own_price() -> None:
+    helper = Billed("m-2026", Usage(input_tokens=10))
+    both = cost(Answer(usage=USAGE, also=[helper]))
+    assert (both.total, both.input, both.output) == (220_000, 200_000, 20_000)
+    assert cost(Answer(usage=USAGE, also=[helper, Billed("unknown", Usage(input_tokens=1))])).total is None
+
+
+def test_what_is_free_costs_nothing_counted_or_not() -> None:
+    free = catalog(one__m={"input_per_mtok": 0.0, "output_per_mtok": 0.0})
+    of = table(free, providers=PROVIDERS, default_provider="one")
+    target = of.resolve("m").targets[0]
+    assert cost_of(Answer(model="m"), target, of, None, 1).total == 0
+    assert cost_of(Answer(), target, of, None, 1).total is None
+    assert cost_of(Answer(model="m", error="no"), target, of, None, 1).total is None
+
+
+def test_a_bill_is_settled_once() -> None:
+    bills = Bills()
+    first, again, other = (Answer(usage=USAGE, usage_raw=b"{}", bill_id="r-1", cost_nanousd=3) for _ in range(3))
+    queued = Answer(bill_id="r-1")
+    for provider, answer in (("one", queued), ("one", first), ("one", again), ("two", other)):
+        bills.settle_once(provider, answer)
+    assert [(answer.usage, answer.bill_id) for answer in (queued, first, again, other)] == [
+        (None, None),
+        (USAGE, "one:r-1"),
+        (None, None),
+        (USAGE, "two:r-1"),
+    ]
+    assert (again.usage_raw, again.cost_nanousd) == (b"{}", None)
+    assert cost(again).total is None
+
+
+def test_not_every_bill_is_remembered() -> None:
+    bills = Bills()
+    for number in range(20_000):
+        bills.settle_once("one", Answer(usage=USAGE, bill_id=str(number)))
+    newest, oldest = (Answer(usage=USAGE, bill_id=name) for name in ("19999", "0"))
+    bills.settle_once("one", newest)
+    bills.settle_once("one", oldest)
+    assert (newest.usage, oldest.usage) == (None, USAGE)
 
 
 @pytest.mark.parametrize(
