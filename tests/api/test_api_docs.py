@@ -53,7 +53,7 @@ def test_every_choice_is_named(word: str) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.path)
 def test_every_endpoint_is_there(rule: Rule) -> None:
     path = rule.path.replace(":path", "").replace("{request_id}", "{id}")
-    assert f"GET {path}" in TEXT
+    assert all(f"{method} {path}" in TEXT for method in rule.methods if method != "HEAD")
 
 
 def test_every_error_code_is_there_and_none_else() -> None:
