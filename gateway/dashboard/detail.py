@@ -36,7 +36,7 @@ from gateway.dashboard.format import (
     share,
     size,
 )
-from gateway.dashboard.media import Medium, shown_media
+from gateway.dashboard.media import Medium, give_addresses, shown_media
 from gateway.dashboard.render import respond
 from gateway.dashboard.timing import Phase, Speed, phases_of, speed_of
 from gateway.dashboard.trace import TraceCard, trace_card
@@ -164,6 +164,7 @@ def _detail(view: View, found: SpanDetail, tab: str) -> Detail:
         else None
     )
     base_url = f"{view.request.url.scheme}://{view.request.url.netloc}"
+    conversation, media = _conversation(span, payload) if tab == "conversation" else (None, [])
     return Detail(
         span=span,
         href=urls.request(span.request_id, query),
@@ -184,16 +185,23 @@ def _detail(view: View, found: SpanDetail, tab: str) -> Detail:
         curl=curl(span, payload, base_url),
         python=python(span, payload, base_url),
         record_url=urls.body(span.request_id, "record"),
-        conversation=read_conversation(span, payload) if tab == "conversation" else None,
+        conversation=conversation,
         request=request,
         response=response,
         request_headers=payload.request_headers if payload else [],
         response_headers=payload.response_headers if payload else [],
         ending=_ending(view, found),
         has_payload=payload is not None,
-        media=shown_media(span.request_id, payload) if tab == "conversation" else [],
+        media=media,
         may_replay=view.principal.role == "admin" and not cannot(found),
     )
+
+
+def _conversation(span: Span, payload: Payload | None) -> tuple[Conversation, list[Medium]]:
+    """And the media that it does not show where they belong."""
+    found = read_conversation(span, payload)
+    media = shown_media(span.request_id, payload)
+    return found, give_addresses(found, span.request_id, media)
 
 
 def _tabs(span: Span, payload: Payload | None, names: tuple[str, ...], query: Pairs) -> list[Tab]:

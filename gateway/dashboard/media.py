@@ -11,7 +11,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -23,6 +23,7 @@ from starlette.responses import Response
 from gateway.api.scope import sees
 from gateway.core.span import Payload
 from gateway.dashboard import urls
+from gateway.dashboard.conversation import Conversation
 from gateway.dashboard.render import HEADERS
 from gateway.dashboard.view import open_view
 
@@ -76,6 +77,21 @@ def shown_media(request_id: str, payload: Payload | None) -> list[Medium]:
         Medium(item.kind, urls.media(request_id, item.digest), item.content_type, item.size, item.where)
         for item in items_of(payload)
     ]
+
+
+def give_addresses(found: Conversation, request_id: str, media: list[Medium]) -> list[Medium]:
+    """Puts the address of each medium where the conversation holds it as a `data:` URL; returns those it does not
+    show. A page is not made larger by what it can ask for."""
+    hrefs = {medium.href for medium in media}
+    shown: set[str] = set()
+    for turn in (*found.setting, *found.turns):
+        for index, part in enumerate(turn.parts):
+            match = DATA_URL.match(part.text) if part.kind == "image" else None
+            href = urls.media(request_id, digest_of(match["data"])) if match else ""
+            if href in hrefs:
+                turn.parts[index] = replace(part, text=href)
+                shown.add(href)
+    return [medium for medium in media if medium.href not in shown]
 
 
 def items_of(payload: Payload | None) -> list[Item]:

@@ -42,7 +42,6 @@ class Found:
     hits: list[Hit]
     total: int
     wanted: str
-    url: str
 
 
 async def body(request: Request) -> Response:
@@ -82,10 +81,10 @@ async def node(request: Request) -> Response:
 
 async def find(request: Request) -> Response:
     """Looks through the whole body, shown or not."""
-    data, content_type, which = await _body(request)
+    data, content_type, _ = await _body(request)
     wanted = request.query_params.get("find", "").strip()[:LONGEST_SEARCH]
     hits, total = hits_in(data, content_type, wanted) if wanted else ([], 0)
-    return respond(Found(hits, total, wanted, urls.node(request.path_params["request_id"], which)))
+    return respond(Found(hits, total, wanted))
 
 
 async def _body(request: Request) -> tuple[bytes, str, str]:
