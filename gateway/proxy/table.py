@@ -69,7 +69,10 @@ class Upstream(msgspec.Struct, frozen=True):
         """The request target for the client's path (`/v1/chat/completions`)."""
         if self.drops_v1 and path.startswith(b"/v1/"):
             path = path[3:]
-        target = self.path_prefix + path
+        prefix = self.path_prefix
+        if path.startswith(b"/openai/deployments/"):  # Azure's older API is beside its `/openai/v1`
+            prefix = prefix.removesuffix(b"/openai/v1")
+        target = prefix + path
         return target + b"?" + query if query else target
 
 

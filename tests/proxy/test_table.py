@@ -161,6 +161,13 @@ def test_the_head_of_every_request() -> None:
     assert (origin.host, origin.port, origin.tls, repr(upstream)) == ("h.test", 8443, True, "Upstream(p)")
 
 
+def test_azures_deployments_are_beside_its_v1() -> None:
+    azure = target_of(dialect="openai", base_url="https://x.openai.azure.com/openai/v1").upstream
+    path = b"/openai/deployments/gpt-4o/chat/completions"
+    assert azure.target(path, b"api-version=2024-10-21") == path + b"?api-version=2024-10-21"
+    assert azure.target(b"/v1/chat/completions", b"") == b"/openai/v1/chat/completions"
+
+
 def test_through_a_proxy() -> None:
     proxies = Proxies({"http": "http://user:pw@proxy:3128", "https": "http://user:pw@proxy:3128"}, ("inside.test",))
     plain = target_of(proxies, dialect="openai", base_url="http://h.test/v1").upstream
