@@ -60,7 +60,7 @@ class CohereChatV1(CohereDialect):
     needs_model = False
 
     def settle(self, data: bytes, streaming: bool, context: Context = NOTHING) -> Answer:
-        if not streaming:
+        if not streaming and not _is_lines(data):
             return super().settle(data, streaming, context)
         answer = Answer(complete=False)
         end = _end(data)
@@ -75,7 +75,7 @@ class CohereChatV1(CohereDialect):
         if status >= 400:
             return Answer(error=error_message(data))
         answer = self.settle(data, streaming, context)
-        if streaming:
+        if streaming or _is_lines(data):
             end = _end(data)
             _take(answer, end.response if end is not None and end.response is not None else _pieced_together(data))
             if not answer.finish_reasons and end is not None and isinstance(end.finish_reason, str):
@@ -99,6 +99,11 @@ class CohereChatV1(CohereDialect):
         """A line of JSON; readers of server-sent events pass over it and see a stream without its end."""
         end = {"is_finished": True, "event_type": "stream-end", "finish_reason": "ERROR", "error": error.message}
         return msgspec.json.encode(end) + b"\n\n"
+
+
+def _is_lines(data: bytes) -> bool:
+    """Lines have a content type of their own, which not everything in between keeps."""
+    return b'"event_type"' in data[:256]
 
 
 def _end(data: bytes) -> _Event | None:

@@ -88,6 +88,12 @@ def test_version_1(streaming: bool) -> None:
         assert (read.usage, read.complete) == (FULL, True)
 
 
+def test_lines_are_read_whatever_they_are_called() -> None:
+    for line_stream in OLD_STREAMS:
+        assert OLD.settle(line_stream, False) == OLD.settle(line_stream, True)
+        assert OLD.read(line_stream, False, 200) == OLD.read(line_stream, True, 200)
+
+
 def test_a_stream_of_version_1_that_was_cut_keeps_what_it_said() -> None:
     read = OLD.read(OLD_LINES, True, 200)
     assert (read.text, [call.name for call in read.tool_calls], read.complete) == ("Hello", ["weather"], False)
