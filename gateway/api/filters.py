@@ -2,8 +2,8 @@
 
 The API, the dashboard's URLs and the command line speak it. Parameters repeat: values of one are alternatives,
 different ones add up. `model=!x` leaves out what `model=x` finds; a value that itself begins with `!` (or `\\`) is
-written with a `\\` before it. An empty value is as none. A name that is not known is an error, not a filter that silently
-does nothing.
+written with a `\\` before it. An empty value is as none. A name that is not known is an error, not a filter that
+silently does nothing.
 """
 
 from __future__ import annotations

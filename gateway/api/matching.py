@@ -57,7 +57,7 @@ def _is_among(span: Span, name: str, value: str) -> bool:
         return value == version_of(span)
     if name.startswith("tag:"):
         return span.tags.get(name.removeprefix("tag:")) == value
-    return value == getattr(span, dict(_PAIRS)[name])
+    return bool(value == getattr(span, dict(_PAIRS)[name]))
 
 
 def is_unpriced(span: Span) -> bool:
