@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from gateway.api.health import store_health
 from gateway.api.scope import state_of
+from gateway.control.limiting import Limiting
 from gateway.control.state import AppState
 from gateway.core.health import JournalHealth, ProviderHealth, RecorderHealth
 from gateway.store.base import StoreHealth
@@ -62,6 +63,7 @@ class StateCollector(Collector):
         yield from _journal(self._state.journal_health(), worker)
         yield from _recorder(self._state.recorder_health())
         yield from _providers(self._state.provider_health(), worker)
+        yield from _limits(self._state.limiting, worker)
         yield from _store(self._store)
 
 
@@ -98,6 +100,16 @@ def _providers(providers: Mapping[str, ProviderHealth], worker: str) -> Iterator
         failures.add_metric([name, worker], health.failures)
         failing.add_metric([name, worker], int(health.state == "failing"))
     yield from (calls, failures, failing)
+
+
+def _limits(limiting: Limiting | None, worker: str) -> Iterator[Metric]:
+    limits = limiting.limits if limiting is not None else None
+    refused = CounterMetricFamily("callgate_limits_refused", "Calls refused, by what.", labels=["reason", "worker"])
+    for reason, count in (limits.refused if limits is not None else {"rate": 0, "budget": 0, "runaway": 0}).items():
+        refused.add_metric([reason, worker], count)
+    waiting = sum(map(len, limits.lines.values())) if limits is not None else 0
+    yield refused
+    yield _gauge("callgate_limits_waiting", "Calls that wait for their turn.", waiting, worker=worker)
 
 
 def _store(health: StoreHealth) -> Iterator[Metric]:

@@ -187,7 +187,7 @@ class Limits:
             self._meter(rule, windows, now_us, guarded=guarded and rule.scope == "tenant") for rule in found.rates
         ]
         guard = self._guard(ask.tenant, windows, now_us) if guarded and ask.tenant is not None else None
-        accounts = [self._account(rule, now_us) for rule in found.budgets]
+        accounts = [self.account(rule, now_us) for rule in found.budgets]
         if len(self.holdings) >= _MOST_REMEMBERED:
             self.holdings.clear()
         holding = self.holdings[self._identity(ask)] = Holding(windows, meters, accounts, guard)
@@ -208,7 +208,7 @@ class Limits:
         _place(guard.window, windows)
         return guard
 
-    def _account(self, rule: BudgetRule, now_us: int) -> Account:
+    def account(self, rule: BudgetRule, now_us: int) -> Account:
         account = self.accounts.get(rule.name)
         if account is None:
             record = self._claim(rule.name, 0, record_name(rule.scope, OTHERS, rule.budget, rule.period), now_us)

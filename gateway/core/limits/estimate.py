@@ -30,6 +30,7 @@ class Reservation(NamedTuple):
 class _Rates(NamedTuple):
     input_atto: int
     output_atto: int
+    request_atto: int
     longest: int
     until_us: int
 
@@ -54,9 +55,9 @@ class Estimator:
             rates = self._look_up(provider, model, ask.input_tokens, now_us)
         output = ask.max_output_tokens if ask.max_output_tokens is not None else DEFAULT_OUTPUT_TOKENS
         longest = output if ask.max_output_tokens is not None else max(output, rates.longest)
-        input_atto = ask.input_tokens * rates.input_atto
-        amount = (input_atto + output * rates.output_atto) // ATTO_PER_NANO
-        worst = (BYTES_PER_TOKEN * input_atto + longest * rates.output_atto) // ATTO_PER_NANO
+        input_atto, fee = ask.input_tokens * rates.input_atto, rates.request_atto
+        amount = (input_atto + output * rates.output_atto + fee) // ATTO_PER_NANO
+        worst = (BYTES_PER_TOKEN * input_atto + longest * rates.output_atto + fee) // ATTO_PER_NANO
         return Reservation(amount, worst - amount)
 
     def _look_up(self, provider: str, model: str, input_tokens: int, now_us: int) -> _Rates:
@@ -71,12 +72,13 @@ class Estimator:
 
 def _rates(price: Price | None, input_tokens: int, until_us: int) -> _Rates:
     if price is None:
-        return _Rates(0, 0, 0, until_us)
+        return _Rates(0, 0, 0, 0, until_us)
     situation = price.card.situation(None, input_tokens)
-    given, made = situation["input"], situation[price.card.plain_output]
+    given, made, fee = situation["input"], situation[price.card.plain_output], situation["request"]
     return _Rates(
         given.atto if given is not None else 0,
         made.atto if made is not None else 0,
+        fee.atto if fee is not None else 0,
         price.max_output_tokens or 0,
         until_us,
     )

@@ -92,15 +92,26 @@ class Rules:
         for scope in dict.fromkeys(limit.scope for limit in self._limits):
             names = _names(ask, scope)
             if names:
-                mine = [limit for limit in self._limits if limit.scope == scope and limit.match in names]
-                mine = mine or [limit for limit in self._limits if limit.scope == scope and limit.match == EACH]
-                rates += [_rate(limit, ask, names[0]) for limit in mine]
+                rates += [_rate(limit, ask, names[0]) for limit in self.limits_for(scope, names)]
         budgets = [
-            _budget(budget, ask, names[0])
+            _budget(budget, names[0], _who(budget.scope, names[0], ask))
             for budget in self._budgets
             if (names := _names(ask, budget.scope)) and (budget.match == EACH or budget.match in names)
         ]
         return Applicable(tuple(rates), tuple(budgets))
+
+    def limits_for(self, scope: str, names: tuple[str, ...]) -> list[Limit]:
+        """Those of a scope that hold for a value with these names."""
+        mine = [limit for limit in self._limits if limit.scope == scope and limit.match in names]
+        return mine or [limit for limit in self._limits if limit.scope == scope and limit.match == EACH]
+
+    def budgets_for(self, name: str, scope: str, names: tuple[str, ...], period: str) -> list[BudgetRule]:
+        """The budget of that name as it holds for a value with these names; none where it is not set any more."""
+        return [
+            _budget(budget, names[0], f"{scope.removeprefix('tag:')} {names[-1]}")
+            for budget in self._budgets
+            if (budget.name, budget.scope, budget.period) == (name, scope, period) and budget.match in (EACH, *names)
+        ]
 
 
 _FIELDS = {
@@ -139,12 +150,12 @@ def _rate(limit: Limit, ask: Ask, value: str) -> RateRule:
     )
 
 
-def _budget(budget: Budget, ask: Ask, value: str) -> BudgetRule:
+def _budget(budget: Budget, value: str, who: str) -> BudgetRule:
     return BudgetRule(
         budget.name,
         budget.scope,
         value,
-        _who(budget.scope, value, ask),
+        who,
         budget.period,
         round(budget.usd * NANO),
         budget.hard,
