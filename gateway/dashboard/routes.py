@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute, Route
 from gateway.api.access import ADMINS, READ, READERS, Rule
 from gateway.dashboard import assets, urls
 from gateway.dashboard.components import components
+from gateway.dashboard.costs import costs
 from gateway.dashboard.detail import request_page
 from gateway.dashboard.flight import in_flight, stop
 from gateway.dashboard.jump import jump
@@ -16,6 +17,7 @@ from gateway.dashboard.overview import overview
 from gateway.dashboard.raw import body, find, node
 from gateway.dashboard.repeat import diff_page, replay_page
 from gateway.dashboard.requests import filter_values, peek, requests
+from gateway.dashboard.statement import statement_page
 from gateway.dashboard.trace import trace_page
 from gateway.dashboard.views import delete, save
 
@@ -43,6 +45,8 @@ RULES = (
     Rule(urls.REPLAY, ADMINS, methods=(*READ, "POST"), page=True),  # it costs money
     Rule(urls.STOP, ADMINS, methods=("POST",), page=True),
     Rule(urls.TRACE, READERS, page=True),
+    Rule(urls.COSTS, READERS, page=True),
+    Rule(urls.STATEMENT, READERS, page=True),
     Rule(urls.COMPONENTS, READERS, page=True),
 )
 """For the access middleware; a test finds routes that none of these covers."""
@@ -73,5 +77,7 @@ def routes() -> list[BaseRoute]:
         Route(urls.REPLAY, replay_page, methods=["GET", "POST"]),
         Route(urls.STOP, stop, methods=["POST"]),
         Route(urls.TRACE, trace_page),
+        Route(urls.COSTS, costs),
+        Route(urls.STATEMENT, statement_page),
         Route(urls.COMPONENTS, components),
     ]

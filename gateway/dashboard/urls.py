@@ -22,6 +22,8 @@ IN_FLIGHT = "/requests/in-flight"
 JUMP = "/requests/jump"
 VIEWS = "/requests/views"
 VIEW = "/requests/views/{view_id}/delete"
+COSTS = "/costs"
+STATEMENT = "/costs/statement/{tenant:path}"
 TRACE = "/traces/{trace_id}"
 FILTER_MENU = "/requests/filter-values"
 LOGIN = "/login"
@@ -95,6 +97,14 @@ def in_flight(query: Query = ()) -> str:
 def view(view_id: str) -> str:
     """Where a saved view is deleted."""
     return VIEW.format(view_id=quote(view_id, safe=""))
+
+
+def costs(query: Query = ()) -> str:
+    return with_query(COSTS, query)
+
+
+def statement(tenant: str, query: Query = ()) -> str:
+    return with_query(STATEMENT.replace("{tenant:path}", quote(tenant, safe="")), query)
 
 
 def trace(trace_id: str, query: Query = ()) -> str:

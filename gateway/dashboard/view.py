@@ -88,6 +88,8 @@ class View:
     now_us: int
     period: Period
     filters: Filters
+    kept: Pairs = ()
+    """What else the URL of this page holds, which its period and environment menus must keep."""
     problems: list[str] = field(default_factory=list)
     """Filters of the URL that could not be read, in words."""
 
@@ -166,6 +168,7 @@ def _nav(view: View, current: str) -> list[tuple[str, list[NavItem]]]:
     pages = [
         ("", "Overview", "home", urls.OVERVIEW, urls.overview(scope)),
         ("", "Requests", "list", urls.REQUESTS, urls.requests(scope)),
+        ("", "Costs", "coins", urls.COSTS, urls.costs(scope)),
         ("System", "Components", "cols", urls.COMPONENTS, urls.components()),
     ]
     groups: dict[str, list[NavItem]] = {}
@@ -176,7 +179,7 @@ def _nav(view: View, current: str) -> list[tuple[str, list[NavItem]]]:
 
 def _picker(view: View) -> PeriodPicker:
     period, filters, path = view.period, view.filters, view.request.url.path
-    kept = filters.pairs
+    kept = (*filters.pairs, *view.kept)
     local = "%Y-%m-%dT%H:%M"
     ends_now = period.is_sliding or period.to_us >= view.now_us
     return PeriodPicker(
@@ -203,7 +206,7 @@ async def _environments(view: View) -> list[Choice]:
     values = await listed_values(view, "environment")
     if not values:
         return []
-    rest = (*view.filters.query(without=("environment",)), *view.period.query.items())
+    rest = (*view.filters.query(without=("environment",)), *view.period.query.items(), *view.kept)
     path = view.request.url.path
     chosen = view.filters.values("environment")
     everything = Choice("All environments", urls.with_query(path, rest), not chosen)
