@@ -133,6 +133,7 @@ export function startActions({ themeChanged }) {
     remember("theme", dark ? "light" : "dark");
     themeChanged();
   };
+  actions.print = () => print();
   document.addEventListener("click", (event) => {
     for (const open of document.querySelectorAll("details.drop[open]")) if (!open.contains(event.target)) open.open = false;
     const button = event.target.closest("[data-copy], [data-copy-from], [data-action]");

@@ -31,6 +31,9 @@ PAGES = {
     "request-body": "/requests/ID?tab=request",
     "response-body": "/requests/ID?tab=response",
     "headers": "/requests/ID?tab=headers",
+    "costs": "/costs?period=30d",
+    "costs-user": "/costs?period=7d&by=user&a=acme-user-000&b=acme-user-001",
+    "statement": "/costs/statement/acme",
     "components": "/dashboard/components",
     "error": "/nowhere",
 }
@@ -65,7 +68,7 @@ def take(browser: Browser, base: str, made: Installation, request_id: str, amoun
                 page.screenshot(path=OUT / f"login-{shoot}")
             page.goto(base + made.sign_in)
             for name in (name for name in names if name in PAGES):
-                if amount != "much" and name not in ("overview", "requests"):
+                if amount != "much" and name not in ("overview", "requests", "costs", "statement"):
                     continue
                 page.goto(base + PAGES[name].replace("ID", request_id))
                 page.wait_for_function("document.fonts.status === 'loaded'")
