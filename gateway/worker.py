@@ -37,6 +37,7 @@ from gateway.proxy.gateway import Counters, Gateway
 from gateway.proxy.inflight import InFlightCalls
 from gateway.proxy.inside import InsideCaller
 from gateway.proxy.protocol import ConnectionSweep, GatewayProtocol
+from gateway.proxy.routes import LiveRoutes
 from gateway.proxy.table import Pools, Table
 from gateway.proxy.tunnel import Tunnel
 from gateway.recorder.health import read_health
@@ -111,6 +112,7 @@ class Worker:
             limiting=limiting,
             in_flight=InFlightCalls(gateway),
             inside=InsideCaller(gateway),
+            routing=LiveRoutes(gateway),
         )
         gateway.admission = limiting.limits
         watcher = Watcher(loaded, functools.partial(self._reload, gateway, state))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.errors import ConfigError
+from gateway.settings import Settings
 
 KEY = "k-0123456789abcdef"
 
@@ -20,8 +21,7 @@ CASES = {
     "? [a]\n: 1": ": has a name that is not text (line 1)",
     # shapes
     "sever: {}": "sever: is no setting; did you mean server? (line 1)",
-    "qqq: 1": "qqq: is no setting; there are: server, providers, default_provider, models, keys, log, store, prices, "
-    "metrics (line 1)",
+    "qqq: 1": f"qqq: is no setting; there are: {', '.join(Settings.__struct_fields__)} (line 1)",
     "server:\n  prot: 1": "server.prot: is no setting; did you mean port? (line 2)",
     "server: 4000": "server: the value is not a map of settings (line 1)",
     "server: {port: http}": "server.port: 'http' is not a whole number from 0 to 65535 (line 1)",
