@@ -31,7 +31,7 @@ ENDPOINTS: tuple[tuple[bytes, re.Pattern[bytes], Dialect], ...] = tuple(
         (b"POST", rb"/embeddings$", OpenAIEmbeddings()),
         (b"POST", rb"/responses$", RESPONSES),
         (b"POST", rb"/responses/compact$", RESPONSES),
-        (b"POST", rb"/responses/input_tokens$", Plain("openai.input_tokens", "count")),
+        (b"POST", rb"/responses/input_tokens$", Plain("openai.input_tokens", "tokens")),
         (b"POST", rb"/responses/[^/]+/cancel$", _RETRIEVED),
         (b"GET", rb"/responses/[^/]+$", _RETRIEVED),
         (b"GET", rb"/responses/[^/]+/input_items$", _STORED),

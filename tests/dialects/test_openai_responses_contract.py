@@ -207,7 +207,7 @@ def test_a_fetched_stream_is_known_by_its_bytes() -> None:
     [
         (b"POST", b"/v1/responses/compact", "openai.responses", "llm"),
         (b"POST", b"/v1/responses/resp_1/cancel", "openai.responses.retrieve", "llm"),
-        (b"POST", b"/v1/responses/input_tokens", "openai.input_tokens", "count"),
+        (b"POST", b"/v1/responses/input_tokens", "openai.input_tokens", "tokens"),
         (b"GET", b"/v1/responses/resp_1/input_items", "openai.stored", "stored"),
         (b"DELETE", b"/v1/responses/resp_1", "openai.stored", "stored"),
     ],

@@ -20,7 +20,7 @@ from tests.dialects.openai_shapes import dumped
         (b"/v1/rerank", "rerank", {"data": [], "usage": {"total_tokens": 26}}, (26, None)),
         (b"/v1/rerank", "rerank", {"results": [], "usage": {"prompt_tokens": 1, "completion_tokens": 0}}, (1, 0)),
         (b"/v1/rerank", "rerank", {"usage": {"input_tokens": 8, "output_tokens": 0}}, (8, 0)),
-        (b"/v1/responses/input_tokens", "count", {"object": "response.input_tokens", "input_tokens": 16}, None),
+        (b"/v1/responses/input_tokens", "tokens", {"object": "response.input_tokens", "input_tokens": 16}, None),
     ],
 )
 def test_what_they_used(path: bytes, kind: str, answer: dict[str, Any], usage: tuple[int | None, ...] | None) -> None:
