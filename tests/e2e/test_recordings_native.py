@@ -3,6 +3,7 @@ the provider's bytes, the log what they mean."""
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -92,3 +93,46 @@ def test_the_client_gets_the_providers_bytes_and_the_log_what_they_mean(
     own = settled.usage
     for name in ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens"):
         assert row[name] == (getattr(own, name) if own is not None else None)
+
+
+def one(record: Record) -> bool:
+    return record["status"] == 200 and record["path"].startswith(("/v1/messages", "/v1beta/models"))
+
+
+def renamed(record: Record) -> tuple[str, dict[str, Any]]:
+    """The path and body as a client calls the gateway itself, with `provider/model`."""
+    path, body = record["path"], record["request_body"]
+    if "model" in body:
+        return path, {**body, "model": f"{family(record)}/{body['model']}"}
+    return path.replace("/models/", f"/models/{family(record)}/"), body
+
+
+@each([record for record in RECORDS if one(record)][::8])
+def test_a_model_is_found_in_the_body_or_in_the_path(record: Record, replaying: Gateway) -> None:
+    path, body = renamed(record)
+    query = f"?{record['query']}" if record["query"] else ""
+    key = "x-api-key" if family(record) == "anthropic" else "x-goog-api-key"
+    given = replaying.exchange(post(f"{path}{query}", body, f"{key}: {APP_KEY}", f"x-replay-id: {record['id']}"))
+    assert given.header("x-replay-body") == "same", given.body
+    assert given.header("x-replay-served-id") == record["id"]
+    assert given.body == recorded.body_of(record)
+    row = replaying.row_of(given)
+    assert (row["provider"], row["stream"]) == (family(record), record["streaming"])
+    assert row["model_requested"] == f"{family(record)}/{recorded.context_of(record).model}"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "shape"),
+    [
+        ("/v1/messages", {"messages": []}, {"type": "error"}),
+        ("/v1beta/models/nobody/nothing:generateContent", {"contents": []}, {}),
+    ],
+)
+def test_an_error_of_the_gateways_own_has_the_shape_of_the_dialect(
+    path: str, body: dict[str, Any], shape: dict[str, Any], replaying: Gateway
+) -> None:
+    given = replaying.exchange(post(path, body, "x-api-key: wrong"))
+    assert given.status == 401
+    answer = json.loads(given.body)
+    assert {**shape, "error": answer["error"]} == answer
+    assert answer["error"].get("type", answer["error"].get("status")) in ("authentication_error", "UNAUTHENTICATED")
