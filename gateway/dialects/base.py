@@ -140,6 +140,12 @@ class Dialect:
         """The same as the last event of a stream that broke."""
         return b"data: " + self.error_body(error) + b"\n\n"
 
+    def last_words(self, sent: bytes, error: CallError) -> bytes | None:
+        """What ends a stream that broke after `sent`, whose end is all that is looked at; None where nothing that is
+        said would be understood, and the connection has to be cut."""
+        whole = sent.endswith((b"\n\n", b"\r\r", b"\n\r\n"))
+        return (b"" if whole else b"\n\n") + self.error_event(error)
+
 
 def _openai_type(status: int) -> str:
     return {

@@ -74,6 +74,14 @@ class Bedrock(Dialect):
         }
         return eventstream.encode(headers, self.error_body(error))
 
+    def last_words(self, sent: bytes, error: CallError) -> bytes | None:
+        """Within a message nothing can be said: an SDK would take it for the rest of that message."""
+        decoder = eventstream.EventStreamDecoder()
+        decoder.feed(sent)
+        if decoder.is_damaged or not decoder.is_between_messages:
+            return None
+        return self.error_event(error)
+
 
 class BedrockCountTokens(Bedrock):
     """`count-tokens`: an answer about tokens, of which none were used."""

@@ -71,7 +71,7 @@ class Relay:
         self.ended_ns = 0
         self.encoding = lookup.get(b"content-encoding")
         has_body = exchange.head.method != b"HEAD" and status not in (204, 304)
-        self.streaming = has_body and lookup.get(b"content-type", b"").startswith(b"text/event-stream")
+        self.streaming = has_body and lookup.get(b"content-type", b"").startswith(exchange.head.dialect.stream_types)
         self.tap = Tap(max(exchange.gateway.payload_bytes, KEPT_BYTES, exchange.head.dialect.keeps_bytes))
         self.timing: list[tuple[int, int]] | None = [] if exchange.gateway.captures_timing else None
         self.client_is_gone = self.started = False
@@ -277,7 +277,10 @@ class Relay:
             exchange.reply_error(error)
         elif self.streaming and not self.encoding:
             held = self._filter.flush() if self._filter is not None else b""
-            whole = (held or self.tap.last_bytes(4)).endswith((b"\n\n", b"\r\r", b"\n\r\n"))
-            exchange.door.finish(held + (b"" if whole else b"\n\n") + exchange.head.dialect.error_event(error))
+            words = exchange.head.dialect.last_words(held or self.tap.joined(), error)
+            if words is None:
+                exchange.door.abort()
+            else:
+                exchange.door.finish(held + words)
         else:
             exchange.door.abort()

@@ -59,11 +59,6 @@ class Tap:
                 break
         return pieces
 
-    def last_bytes(self, count: int) -> bytes:
-        """The end of what went by, as far as it came in one piece or two."""
-        pieces = self._tail or self.head
-        return b"".join([pieces[-2], pieces[-1]] if len(pieces) > 1 else pieces)[-count:]
-
     def joined(self) -> bytes:
         """All that is kept, as one; of a longer body the tail follows the head on a line of its own, so that a reader
         of events finds its way back in."""

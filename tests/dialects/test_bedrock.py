@@ -132,6 +132,15 @@ def test_the_gateways_own_error_is_an_exception_to_an_sdk():
     }
 
 
+def test_within_a_message_nothing_is_said():
+    error = CallError(502, "upstream_reset", "It broke.")
+    whole = frame("messageStart", {"role": "assistant"})
+    for sent, spoken in ((b"", True), (whole, True), (whole + whole[:9], False), (whole[5:] + whole, False)):
+        words = CONVERSE.last_words(sent, error)
+        assert (words == CONVERSE.error_event(error)) is spoken
+        assert (words is None) is not spoken
+
+
 def test_what_is_stored_is_one_event_a_line():
     sent = (
         frame("messageStart", {"role": "assistant"})

@@ -55,9 +55,8 @@ class Socket:
 
     def hear(self) -> Any:
         while not self.waiting:
-            if not self.wire.buffer:
-                if not self.wire.more():
-                    raise CutError(b"")
+            if not self.wire.buffer and not self.wire.more():
+                raise CutError(b"")
             data, self.wire.buffer = self.wire.buffer, b""
             self.waiting += self.reader.feed(data)
         return self.waiting.pop(0)
@@ -125,8 +124,8 @@ def turns_of(gateway: Gateway, head: Message, count: int) -> list[dict[str, Any]
     )
 
 
-def test_a_session(realtime: Gateway, opened: Opener, scripted: Upstream):
-    scripted.script = serving(talks)
+def test_a_session(realtime: Gateway, opened: Opener, upstream: Upstream):
+    upstream.script = serving(talks)
     socket, head = opened(BEARER, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
     assert head.status == 101
     assert head.header("sec-websocket-accept") == accept(CLIENT_KEY)
@@ -139,7 +138,7 @@ def test_a_session(realtime: Gateway, opened: Opener, scripted: Upstream):
     assert socket.hear_close()[0] == 1000
     assert socket.wire.closed_by_peer()
 
-    asked = scripted.request()
+    asked = upstream.request()
     assert asked.target == "/v1/realtime?model=gpt-realtime"
     assert asked.header("authorization") == f"Bearer {UPSTREAM_KEY}"
     assert asked.header("sec-websocket-extensions") is None
@@ -170,13 +169,13 @@ def test_a_session(realtime: Gateway, opened: Opener, scripted: Upstream):
     ids=["query", "subprotocol", "native path"],
 )  # fmt: skip
 def test_where_the_key_may_be(
-    realtime: Gateway, opened: Opener, scripted: Upstream, path: str, headers: tuple[str, ...]
+    realtime: Gateway, opened: Opener, upstream: Upstream, path: str, headers: tuple[str, ...]
 ):
-    scripted.script = serving(talks)
+    upstream.script = serving(talks)
     socket, head = opened(*headers, path=path)
     assert head.status == 101
     assert socket.hear().data == CREATED
-    asked = scripted.request()
+    asked = upstream.request()
     assert APP_KEY.encode() not in asked.head
     assert asked.target == "/v1/realtime?model=m"
     if "sec-websocket-protocol" in headers[0]:
@@ -197,49 +196,49 @@ def test_where_the_key_may_be(
         ("/v1/realtime", BEARER, 404),
     ],
 )
-def test_who_is_refused(realtime: Gateway, opened: Opener, scripted: Upstream, path: str, header: str, status: int):
+def test_who_is_refused(realtime: Gateway, opened: Opener, upstream: Upstream, path: str, header: str, status: int):
     socket, head = opened(header, path=path)
     socket.wire.read_body(head)
     assert (head.status, "message" in head.json()["error"]) == (status, True)
     assert socket.wire.closed_by_peer()
-    assert scripted.seen.empty()
+    assert upstream.seen.empty()
 
 
-def test_what_the_provider_answers_instead_is_passed_on(realtime: Gateway, opened: Opener, scripted: Upstream):
-    scripted.script = lambda wire, _: wire.send(answer({"error": {"message": "slow down"}}, status="429 Too Many"))
+def test_what_the_provider_answers_instead_is_passed_on(realtime: Gateway, opened: Opener, upstream: Upstream):
+    upstream.script = lambda wire, _: wire.send(answer({"error": {"message": "slow down"}}, status="429 Too Many"))
     socket, head = opened()
     socket.wire.read_body(head)
     assert (head.status, head.json()) == (429, {"error": {"message": "slow down"}})
     assert realtime.row(head.header("x-request-id"))["status_code"] == 429
 
 
-def test_a_key_that_the_provider_refuses_is_the_gateways_fault(realtime: Gateway, opened: Opener, scripted: Upstream):
-    scripted.script = lambda wire, _: wire.send(answer({"error": {"message": "bad"}}, status="401 Unauthorized"))
+def test_a_key_that_the_provider_refuses_is_the_gateways_fault(realtime: Gateway, opened: Opener, upstream: Upstream):
+    upstream.script = lambda wire, _: wire.send(answer({"error": {"message": "bad"}}, status="401 Unauthorized"))
     socket, head = opened()
     socket.wire.read_body(head)
     assert (head.status, head.json()["error"]["code"]) == (502, "upstream_authentication")
 
 
-def test_every_byte_passes_however_large_and_whoever_is_slow(realtime: Gateway, opened: Opener, scripted: Upstream):
+def test_every_byte_passes_however_large_and_whoever_is_slow(realtime: Gateway, opened: Opener, upstream: Upstream):
     big = os.urandom(3_000_000)
 
     def echoes(socket: Socket) -> None:
         while (message := socket.hear()).opcode != CLOSE:
             socket.say(message.data, opcode=message.opcode)
 
-    scripted.script = serving(echoes)
+    upstream.script = serving(echoes)
     socket, _ = opened()
     socket.say(big, opcode=BINARY)
     assert socket.hear().data == big
     socket.wire.close()
 
 
-def test_a_response_that_is_broken_off_is_in_the_log(realtime: Gateway, opened: Opener, scripted: Upstream):
+def test_a_response_that_is_broken_off_is_in_the_log(realtime: Gateway, opened: Opener, upstream: Upstream):
     def breaks(socket: Socket) -> None:
         socket.say(CREATED, BEGUN)
         socket.hear()
 
-    scripted.script = serving(breaks)
+    upstream.script = serving(breaks)
     socket, head = opened()
     assert [socket.hear().data, socket.hear().data] == [CREATED, BEGUN]
     socket.say(SAYS)
@@ -249,18 +248,18 @@ def test_a_response_that_is_broken_off_is_in_the_log(realtime: Gateway, opened: 
     assert (turn["error_type"], turn["input_tokens"], turn["cost_nanousd"]) == ("network", None, None)
 
 
-def test_why_the_provider_closed_is_in_the_log(realtime: Gateway, opened: Opener, scripted: Upstream):
+def test_why_the_provider_closed_is_in_the_log(realtime: Gateway, opened: Opener, upstream: Upstream):
     def expires(socket: Socket) -> None:
         socket.wire.send(close_frame(1011, "session expired"))
 
-    scripted.script = serving(expires)
+    upstream.script = serving(expires)
     socket, head = opened()
     assert socket.hear_close() == (1011, "session expired")
     row = realtime.row(head.header("x-request-id"))
     assert (row["error_type"], "session expired" in row["error_message"]) == ("upstream_error", True)
 
 
-def test_a_shutdown_lets_a_response_end(realtime: Gateway, opened: Opener, scripted: Upstream):
+def test_a_shutdown_lets_a_response_end(realtime: Gateway, opened: Opener, upstream: Upstream):
     ended = []
 
     def answers_late(socket: Socket) -> None:
@@ -269,7 +268,7 @@ def test_a_shutdown_lets_a_response_end(realtime: Gateway, opened: Opener, scrip
         socket.say(event("response.output_text.delta", delta="Good"), DONE)
         ended.append(socket.hear())
 
-    scripted.script = serving(answers_late)
+    upstream.script = serving(answers_late)
     socket, head = opened()
     assert [socket.hear().data, socket.hear().data] == [CREATED, BEGUN]
     assert realtime.process
@@ -289,8 +288,8 @@ def test_a_shutdown_lets_a_response_end(realtime: Gateway, opened: Opener, scrip
     assert len(turns_of(realtime, head, 1)) == 1
 
 
-def test_a_frame_cut_in_the_middle_is_still_one(realtime: Gateway, opened: Opener, scripted: Upstream):
-    scripted.script = serving(talks)
+def test_a_frame_cut_in_the_middle_is_still_one(realtime: Gateway, opened: Opener, upstream: Upstream):
+    upstream.script = serving(talks)
     socket, _ = opened()
     assert socket.hear().data == CREATED
     whole = frame(TEXT, SAYS, masked=True)
