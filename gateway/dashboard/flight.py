@@ -10,7 +10,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from gateway.api.inflight import stop_call, visible_calls
+from gateway.api.matching import matches
 from gateway.core.inflight import InFlight
+from gateway.core.span import Span
 from gateway.dashboard import urls
 from gateway.dashboard.format import Figure, clock, duration, full
 from gateway.dashboard.period import iso
@@ -21,9 +23,8 @@ from gateway.errors import CallError
 from gateway.store.base import SpanFilter
 
 MOST_ROWS = 20
-UNKNOWN_YET = ("status", "min_latency_us", "min_cost_nanousd", "max_cost_nanousd", "unpriced", "q")
+UNKNOWN_YET = ("status", "min_latency_us", "max_latency_us", "min_cost_nanousd", "max_cost_nanousd", "unpriced", "q")
 """Filters on what a call has only when it is over: with one of them none in flight is shown."""
-COLUMNS = {"provider": "provider", "tenant": "tenant", "environment": "environment", "kind": "kind", "key": "key_id"}
 
 
 @dataclass(frozen=True)
@@ -87,15 +88,29 @@ def flight_of(view: View, shown: tuple[str, ...]) -> Flight:
 
 
 def _fits(which: SpanFilter, call: InFlight) -> bool:
-    if any(getattr(which, name) for name in UNKNOWN_YET):
+    if any(getattr(which, name) for name in UNKNOWN_YET) or any(name == "status" for name, _ in which.exclude):
         return False
-    if which.model and call.model not in which.model and call.model_requested not in which.model:
-        return False
-    if which.stream is not None and which.stream != call.stream:
-        return False
-    if not all(call.tags.get(key) in values for key, values in which.tags):
-        return False
-    return all(not (wanted := getattr(which, name)) or getattr(call, own) in wanted for name, own in COLUMNS.items())
+    return matches(which, _as_span(call))
+
+
+def _as_span(call: InFlight) -> Span:
+    """What the log would hold of it if it ended now."""
+    tags = call.tags
+    return Span(
+        request_id=call.request_id,
+        kind=call.kind,
+        started_at=call.started_at,
+        tenant=call.tenant,
+        environment=call.environment,
+        key_id=call.key_id,
+        user=tags.get("userId"),
+        session=tags.get("sessionId"),
+        provider=call.provider,
+        model_requested=call.model_requested,
+        model=call.model,
+        stream=call.stream,
+        tags=tags,
+    )
 
 
 def _row(view: View, call: InFlight, names: dict[str, str], *, may_stop: bool) -> FlightRow:

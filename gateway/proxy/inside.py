@@ -27,7 +27,7 @@ class InsideAnswer(msgspec.Struct, kw_only=True):
     """False where the answer broke off after it had begun."""
     latency_us: int
     ttft_us: int | None
-    """Until the first piece of an answer that came in pieces."""
+    """Until the first bytes of the answer's body."""
     cost_nanousd: int | None
     price_id: str | None
     provider: str | None
@@ -95,7 +95,7 @@ class _Collecting:
         self.pieces.append(data)
 
     def finish(self, data: bytes) -> None:
-        self.pieces.append(data)
+        self.relay(data)
         self.is_whole = True
         self._end()
 
