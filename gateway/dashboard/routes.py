@@ -17,11 +17,13 @@ from gateway.dashboard.overview import overview
 from gateway.dashboard.raw import body, find, node
 from gateway.dashboard.repeat import diff_page, replay_page
 from gateway.dashboard.requests import filter_values, peek, requests
+from gateway.dashboard.settings import routes as settings
 from gateway.dashboard.statement import statement_page
 from gateway.dashboard.trace import trace_page
 from gateway.dashboard.views import delete, save
 
 RULES = (
+    *settings.RULES,
     Rule(urls.STATIC, (), page=True),
     Rule(urls.LOGIN, (), methods=(*READ, "POST"), page=True),
     Rule(urls.SINGLE_SIGN_ON, (), page=True),
@@ -54,6 +56,7 @@ RULES = (
 
 def routes() -> list[BaseRoute]:
     return [
+        *settings.routes(),
         Route(urls.STATIC, assets.serve),
         Route(urls.LOGIN, login, methods=["GET", "POST"]),
         Route(urls.SINGLE_SIGN_ON, single_sign_on),

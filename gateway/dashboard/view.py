@@ -20,6 +20,7 @@ from gateway.dashboard.format import moment
 from gateway.dashboard.period import PRESETS, Period, parse, zone_of
 from gateway.dashboard.query import span_filter
 from gateway.dashboard.series import Palette
+from gateway.dashboard.settings import urls as settings
 from gateway.errors import StoreError
 from gateway.store.base import SpanFilter, TagValue
 
@@ -169,11 +170,20 @@ def _nav(view: View, current: str) -> list[tuple[str, list[NavItem]]]:
         ("", "Overview", "home", urls.OVERVIEW, urls.overview(scope)),
         ("", "Requests", "list", urls.REQUESTS, urls.requests(scope)),
         ("", "Costs", "coins", urls.COSTS, urls.costs(scope)),
+        ("Settings", "Keys", "key", settings.KEYS, settings.KEYS),
+        ("Settings", "Environments", "gauge", settings.ENVIRONMENTS, settings.ENVIRONMENTS),
+        ("Settings", "Tenants", "inbox", settings.TENANTS, settings.TENANTS),
         ("System", "Components", "cols", urls.COMPONENTS, urls.components()),
     ]
+    if view.principal.role == "admin" and not view.principal.is_bound:
+        pages.append(("Settings", "Users", "users", settings.USERS, settings.USERS))
+        pages.append(("Settings", "Audit", "doc", settings.AUDIT, settings.AUDIT))
+    if view.principal.user_id is not None:
+        pages.append(("Settings", "Account", "gear", settings.ACCOUNT, settings.ACCOUNT))
     groups: dict[str, list[NavItem]] = {}
     for group, label, icon, path, href in pages:
-        groups.setdefault(group, []).append(NavItem(label, icon, href, path == current))
+        on_phone = group != "Settings" or label == "Keys"
+        groups.setdefault(group, []).append(NavItem(label, icon, href, path == current, on_phone))
     return list(groups.items())
 
 
