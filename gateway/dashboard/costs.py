@@ -29,6 +29,7 @@ from gateway.dashboard.costs_parts import (
 )
 from gateway.dashboard.dimensions import MAIN, MORE, TAG, TIMES, Dimension, dimension_of, filters_of
 from gateway.dashboard.format import Delta, Figure, change, money_sum, plain, plural, rate, share, short
+from gateway.dashboard.overview_charts import STACKED
 from gateway.dashboard.render import respond
 from gateway.dashboard.series import COLORS, OTHER
 from gateway.dashboard.view import Choice, Shell, View, make_shell, open_view
@@ -36,6 +37,7 @@ from gateway.errors import StoreError
 from gateway.store.base import Bucket, Group, SpanFilter
 
 GROUPS_SHOWN = 100
+GROUPS_ASKED = 1000
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Costs:
     causes_from: Figure | None = None
     rows: list[CostRow] = field(default_factory=list)
     total: CostRow | None = None
-    rows_total: int = 0
+    rows_total: str = ""
+    """How many there are, where not all are shown."""
     has_before: bool = False
     is_by_time: bool = False
     heat: list[HeatRow] = field(default_factory=list)
@@ -119,13 +122,12 @@ async def _ask(view: View, by: Dimension) -> Facts:
         palette.see([group.key for group in await store.groups(SpanFilter(), "model", limit=len(COLORS)) if group.key])
     split = None if by.key in TIMES else by.key
     found = await summary(store, which, view.state.catalog, view.now_us, period.zone)
-    groups, buckets = await asyncio.gather(
-        store.groups(which, by.key, spark_width_us=width, time_zone=zone),
-        store.buckets(which, width_us=width, split=split, time_zone=zone),
-    )
+    groups = await store.groups(which, by.key, limit=GROUPS_ASKED, spark_width_us=width, time_zone=zone)
+    shown = [group.key for group in groups if group.key][:STACKED]
+    buckets = await store.buckets(which, width_us=width, split=split, among=shown if split else None, time_zone=zone)
     before: list[Group] = []
     if split is not None:
-        before = await store.groups(earlier, by.key, limit=10_000, time_zone=zone)
+        before = await store.groups(earlier, by.key, limit=GROUPS_ASKED, time_zone=zone)
     buckets_before, tenants = await asyncio.gather(
         store.buckets(earlier, width_us=width, time_zone=zone),
         store.buckets(which, width_us=width, split="tenant", time_zone=zone),
@@ -173,7 +175,7 @@ def _page(view: View, shell: Shell, by: Dimension, facts: Facts, tags: Sequence[
             link=lambda key: _list(view, *filters_of(by, key)) if key and by.key not in TIMES else "",
         ),
         total=total,
-        rows_total=len(facts.groups),
+        rows_total=_more(len(facts.groups)),
         has_before=bool(facts.before),
         is_by_time=by.key in TIMES,
         heat=heat_rows(facts.tenants, period, lambda name: _list(view, ("tenant", name))),
@@ -251,6 +253,12 @@ def _list(view: View, *plus: tuple[str, str]) -> str:
 def _choice(view: View, each: Dimension, chosen: Dimension) -> Choice:
     query = (*view.filters.pairs, *view.period.query.items(), ("by", each.key))
     return Choice(each.label, urls.costs(query), each.key == chosen.key)
+
+
+def _more(groups: int) -> str:
+    if groups <= GROUPS_SHOWN:
+        return ""
+    return f"{groups:,}" if groups < GROUPS_ASKED else f"{GROUPS_ASKED:,}+"
 
 
 def _chips(view: View) -> list[tuple[str, str, str]]:

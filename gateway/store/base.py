@@ -301,9 +301,16 @@ class SpanReader(Protocol):
     async def stats(self, which: SpanFilter) -> Stats: ...
 
     async def buckets(
-        self, which: SpanFilter, *, width_us: int, split: str | None = None, time_zone: str = "UTC"
+        self,
+        which: SpanFilter,
+        *,
+        width_us: int,
+        split: str | None = None,
+        among: Sequence[str] | None = None,
+        time_zone: str = "UTC",
     ) -> list[Bucket]:
-        """`which` must have both ends. Buckets of a day or more start at midnight of `time_zone`."""
+        """`which` must have both ends. Buckets of a day or more start at midnight of `time_zone`. `among`: the values
+        of `split` that are wanted in `cost_by`, where not all are."""
         ...
 
     async def groups(

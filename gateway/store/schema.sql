@@ -275,6 +275,10 @@ CREATE UNIQUE INDEX ix_spans_request_id ON spans (request_id);
 
 CREATE INDEX ix_spans_series ON spans (series, started_at);
 
+CREATE INDEX ix_spans_series_cost ON spans (series, started_at / 86400000000, cost_nanousd);
+
+CREATE INDEX ix_spans_series_latency ON spans (series, started_at / 86400000000, latency_us);
+
 CREATE INDEX ix_spans_session ON spans (session, started_at) WHERE session IS NOT NULL;
 
 CREATE INDEX ix_spans_started_at ON spans (started_at);
@@ -285,4 +289,4 @@ CREATE INDEX ix_spans_unpriced ON spans (started_at) WHERE unpriced = 1;
 
 CREATE INDEX ix_spans_user ON spans (user, started_at) WHERE user IS NOT NULL;
 
-INSERT INTO alembic_version VALUES ('0005');
+INSERT INTO alembic_version VALUES ('0006');

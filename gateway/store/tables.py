@@ -31,6 +31,8 @@ class SpanRow(SQLModel, table=True):
         # Within the hour, so that writing stays in a few pages however large the table grows
         Index("ix_spans_latency", text("started_at / 3600000000"), "latency_us"),
         Index("ix_spans_cost", text("started_at / 3600000000"), "cost_nanousd"),
+        Index("ix_spans_series_latency", "series", text("started_at / 86400000000"), "latency_us"),
+        Index("ix_spans_series_cost", "series", text("started_at / 86400000000"), "cost_nanousd"),
     )
     id: int = Field(primary_key=True)
     request_id: str

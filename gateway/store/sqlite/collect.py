@@ -63,13 +63,15 @@ class Question:
     which: SpanFilter
     shape: Shape
     by: str | None = None
-    """A dimension of ONE_DIMENSION, `provider_model`, `prompt_version`, `user`, `tag:KEY`, `failure` or `failure_kind`."""
+    """A dimension of ONE_DIMENSION or OF_THE_CUBE, `user`, `tag:KEY` or `failure`."""
     unit_us: int | None = None
     """Sums by time: at most this much lies between the times that answers are given for."""
     cuts: tuple[int, ...] = ()
     """Times that no answer may lie across."""
     failed: bool = False
     """Only calls that failed."""
+    only: tuple[str | None, ...] | None = None
+    """Keys that are wanted, where others need not be summed up; they may be in the answer all the same."""
 
 
 Answer = dict[tuple[int, str | None], Tally]
@@ -124,6 +126,8 @@ def _merge(answer: Answer, question: Question, rows: Iterable[tuple[Any, ...]]) 
 async def _scope(reader: Reader, question: Question) -> str | None:
     """The scope of series that answers; `call` is the cube; None: only rows do."""
     which, by = question.which, question.by
+    if _only_users(which) and by in (None, USER) and not question.failed:
+        return USER if await _rolled_up(reader, USER) else None
     if has_row_filters(which):
         return None
     open_ended = by is not None and (by == USER or by.startswith(TAG))
@@ -144,6 +148,11 @@ async def _scope(reader: Reader, question: Question) -> str | None:
     if simple and len(filtered) == 1 and by in (None, filtered[0]):
         return filtered[0]
     return CALL
+
+
+def _only_users(which: SpanFilter) -> bool:
+    rest = msgspec.structs.replace(which, user=(), from_us=None, to_us=None)
+    return bool(which.user) and rest == SpanFilter()
 
 
 async def _rolled_up(reader: Reader, scope: str) -> bool:
@@ -179,9 +188,13 @@ def _ask_rollup(question: Question, scope: str, stretch: Stretch) -> tuple[str, 
             where.add("e.outcome = 1")
     elif scope.startswith(TAG) and question.which.tags:
         where.any_of("e.value", question.which.tags[0][1])
-    elif scope in CUBE_FILTERS:
+    elif scope in CUBE_FILTERS or scope == USER:
         where.any_of("e.value", getattr(question.which, scope))
     where.add("r.start >= ? AND r.start < ?", stretch.from_us, stretch.to_us)
+    if question.only is not None and scope == question.by:
+        keys = msgspec.json.encode([key for key in question.only if key is not None]).decode()
+        nothing = " OR e.value IS NULL" if None in question.only else ""
+        where.add(f"(e.value IN (SELECT value FROM json_each(?)){nothing})", keys)
     key, parameters = _key(question.by, "e") if scope == CALL else ("e.value" if question.by else "NULL", [])
     start = "0" if question.unit_us is None else "r.start"
     columns = [f"sum(r.{name})" for name in question.shape.counters]

@@ -15,8 +15,8 @@ import msgspec
 
 from gateway.store.base import SpanFilter
 from gateway.store.sqlite.connection import Reader
-from gateway.store.sqlite.series import HOUR
-from gateway.store.sqlite.walk import Walk, selective, walk_hour, walk_rows
+from gateway.store.sqlite.series import DAY, HOUR
+from gateway.store.sqlite.walk import Walk, selective, walk_day, walk_hour, walk_rows
 from gateway.store.sqlite.where import TEXT, Matches, match
 
 SEARCHED = 20_000
@@ -168,11 +168,13 @@ class _Asking:
             return iter(())
         from_us = oldest if self.which.from_us is None else max(self.which.from_us, oldest)
         to_us = newest + 1 if self.which.to_us is None else min(self.which.to_us, newest + 1)
-        return growing(from_us // HOUR * HOUR, -(-to_us // HOUR) * HOUR, backward=True)
+        unit = HOUR if self.matches.cube is None else DAY
+        return growing(from_us // unit * unit, -(-to_us // unit) * unit, backward=True, first=unit)
 
     async def _best_of(self, from_us: int, to_us: int, bound: Key | None) -> list[Key]:
-        """The first of each hour, through the index by hour and figure; of these the first."""
-        walk = walk_hour(self.which, self.matches, self.column)
+        """The first of each hour, or of each day of each series, through the index by figure; of these the first."""
+        cube = self.matches.cube
+        walk = (walk_hour if cube is None else walk_day)(self.which, self.matches, self.column)
         walk.where.add(f"s.{self.column} IS NOT NULL")
         after = "<" if self.descending else ">"
         if self.place is not None:
@@ -184,15 +186,19 @@ class _Asking:
         if self.which.q:
             details = WITH_DETAILS
             walk.where.add(TEXT, self.which.q.casefold())
+        level, which = (
+            ("hourly", "e.scope = 'total'") if cube is None else ("daily", "e.id IN (SELECT value FROM json_each(?))")
+        )
         sql = f"""
 SELECT o.{self.column} AS value, o.id AS id
-FROM series e CROSS JOIN rollups_hourly r ON r.series = e.id AND r.start >= ? AND r.start < ?
+FROM series e CROSS JOIN rollups_{level} r ON r.series = e.id AND r.start >= ? AND r.start < ?
 CROSS JOIN spans o ON o.id IN (
     SELECT s.id FROM {walk.source}{details} WHERE {walk.where}
     ORDER BY s.{self.column} {self.way}, s.id {self.way} LIMIT ?)
-WHERE e.scope = 'total' ORDER BY value {self.way}, o.id {self.way} LIMIT ?
+WHERE {which} ORDER BY value {self.way}, o.id {self.way} LIMIT ?
 """  # noqa: S608  # fragments of where.py
-        return await self.reader.all(sql, [from_us, to_us, *walk.where.parameters, self.limit, self.limit])
+        series = [] if cube is None else [cube.as_json]
+        return await self.reader.all(sql, [from_us, to_us, *walk.where.parameters, self.limit, *series, self.limit])
 
     async def _search(self, candidates: str, parameters: list[Any], limit: int) -> tuple[list[Key], Key | None]:
         """Of the next candidates those with the text. The inner limit keeps its order through the joins."""
@@ -214,9 +220,9 @@ WHERE e.scope = 'total' ORDER BY value {self.way}, o.id {self.way} LIMIT ?
         return found, last
 
 
-def growing(from_us: int, to_us: int, *, backward: bool) -> Iterator[tuple[int, int]]:
-    """`[from_us, to_us)` cut into windows from one end, the first an hour, each WIDER than the one before."""
-    width = HOUR
+def growing(from_us: int, to_us: int, *, backward: bool, first: int = HOUR) -> Iterator[tuple[int, int]]:
+    """`[from_us, to_us)` cut into windows from one end, each WIDER than the one before."""
+    width = first
     while from_us < to_us:
         if backward:
             begin = max(from_us, to_us - width)

@@ -7,10 +7,14 @@ from gateway.store.sqlite.connection import Database
 from gateway.store.sqlite.series import ONE_DIMENSION, TAG, USER
 
 TAG_KEYS = "SELECT substr(scope, 5), value_count, calls FROM scopes WHERE scope GLOB 'tag:*' ORDER BY calls DESC, scope"
-VALUES = """
-SELECT value, calls FROM series WHERE scope = ? AND value >= ? AND value < ? AND calls > 0
-ORDER BY calls DESC, value LIMIT ?
-"""
+LOOKED_AT = 20_000
+"""Of a dimension with more values (ids of sessions) those first in the alphabet are ranked, and a prefix finds the
+rest: a menu must not sort millions."""
+VALUES = f"""
+SELECT value, calls FROM (
+    SELECT value, calls FROM series WHERE scope = ? AND value >= ? AND value < ? ORDER BY value LIMIT {LOOKED_AT})
+WHERE calls > 0 ORDER BY calls DESC, value LIMIT ?
+"""  # noqa: S608  # our own number
 LAST_CHARACTER = "\U0010ffff"
 
 

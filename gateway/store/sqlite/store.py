@@ -98,9 +98,15 @@ class SqliteStore:
         return await self._totals.stats(which)
 
     async def buckets(
-        self, which: SpanFilter, *, width_us: int, split: str | None = None, time_zone: str = "UTC"
+        self,
+        which: SpanFilter,
+        *,
+        width_us: int,
+        split: str | None = None,
+        among: Sequence[str] | None = None,
+        time_zone: str = "UTC",
     ) -> list[Bucket]:
-        return await self._totals.buckets(which, width_us=width_us, split=split, time_zone=time_zone)
+        return await self._totals.buckets(which, width_us=width_us, split=split, among=among, time_zone=time_zone)
 
     async def groups(
         self,

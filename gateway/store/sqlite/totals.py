@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from gateway.store.base import GROUPS, Bucket, Failure, Group, SpanFilter, Stats
 from gateway.store.sqlite.collect import FAILURE_KIND, Question, collect
 from gateway.store.sqlite.connection import Database, Reader
 from gateway.store.sqlite.period import bucket_index, bucket_starts, iso
-from gateway.store.sqlite.series import CALL, DAY, DURATIONS, FAILURE, HOUR, TAG, failure_of
+from gateway.store.sqlite.series import CALL, DAY, DURATIONS, FAILURE, HOUR, TAG, USER, failure_of
 from gateway.store.sqlite.tally import Shape, Tally
 from gateway.store.sqlite.walk import Walk
 from gateway.store.sqlite.where import Where, add_cube_conditions, add_row_conditions, match
@@ -22,6 +23,8 @@ SELECT min(r.start), max(r.start) FROM series e JOIN rollups_hourly r ON r.serie
 ALL = Shape(durations=tuple(DURATIONS))
 CHART = Shape(durations=("latency", "ttft"))
 ROW = Shape(durations=("latency",))
+AMOUNTS = Shape()
+LATENCY = Shape(("requests",), ("latency",))
 REQUESTS = Shape(("requests",))
 COST = Shape(("cost_nanousd",))
 
@@ -37,12 +40,18 @@ class TotalsReader:
         return Stats(tally.totals(), *(tally.distribution(name) for name in DURATIONS))
 
     async def buckets(
-        self, which: SpanFilter, *, width_us: int, split: str | None = None, time_zone: str = "UTC"
+        self,
+        which: SpanFilter,
+        *,
+        width_us: int,
+        split: str | None = None,
+        among: Sequence[str] | None = None,
+        time_zone: str = "UTC",
     ) -> list[Bucket]:
         if split is not None:
             _check_dimension(split)
         async with self._database.reading() as reader:
-            return await _buckets(reader, which, width_us, split, time_zone)
+            return await _buckets(reader, which, width_us, split, time_zone, among)
 
     async def groups(
         self, which: SpanFilter, by: str, *, limit: int, spark_width_us: int | None, time_zone: str
@@ -51,12 +60,14 @@ class TotalsReader:
             if by in ("day", "hour"):
                 return await _groups_by_time(reader, which, DAY if by == "day" else HOUR, limit, time_zone)
             _check_dimension(by)
-            answer = await collect(reader, Question(which, ROW, by))
+            answer = await collect(reader, Question(which, AMOUNTS if by == USER else ROW, by))
             groups = [Group(key, tally.totals(), tally.distribution("latency")) for (_, key), tally in answer.items()]
             groups.sort(key=lambda group: (-group.totals.cost_nanousd, -group.totals.requests, group.key or ""))
             groups = groups[:limit]
+            if by == USER:  # there may be thousands: histograms are merged for those that are shown
+                await _add_latency(reader, which, by, groups)
             if spark_width_us is not None:
-                series = await _sparks(reader, which, by, spark_width_us, time_zone)
+                series = await _sparks(reader, which, by, spark_width_us, time_zone, [group.key for group in groups])
                 for group in groups:
                     group.series = series(group.key)
         return groups
@@ -74,6 +85,14 @@ class TotalsReader:
                 failure.series = series(kind) if series else []
                 failures.append(failure)
         return failures
+
+
+async def _add_latency(reader: Reader, which: SpanFilter, by: str, groups: list[Group]) -> None:
+    answer = await collect(reader, Question(which, LATENCY, by, only=tuple(group.key for group in groups)))
+    for group in groups:
+        tally = answer.get((0, group.key))
+        if tally is not None:
+            group.latency = tally.distribution("latency")
 
 
 def _check_dimension(by: str) -> None:
@@ -95,7 +114,14 @@ def _cut(which: SpanFilter, width_us: int, time_zone: str) -> tuple[list[int], i
     return starts, unit, tuple(starts)
 
 
-async def _buckets(reader: Reader, which: SpanFilter, width_us: int, split: str | None, time_zone: str) -> list[Bucket]:
+async def _buckets(
+    reader: Reader,
+    which: SpanFilter,
+    width_us: int,
+    split: str | None,
+    time_zone: str,
+    among: Sequence[str] | None = None,
+) -> list[Bucket]:
     starts, unit, cuts = _cut(which, width_us, time_zone)
     tallies = [Tally(CHART) for _ in starts]
     failed: list[dict[str, int]] = [{} for _ in starts]
@@ -106,7 +132,11 @@ async def _buckets(reader: Reader, which: SpanFilter, width_us: int, split: str 
     for (start, key), tally in by_type.items():
         _count(failed[bucket_index(starts, start)], key, tally.counters["requests"])
     if split is not None:
-        for (start, key), tally in (await collect(reader, Question(which, COST, split, unit, cuts))).items():
+        only = None if among is None else tuple(among)
+        by_split = await collect(reader, Question(which, COST, split, unit, cuts, only=only))
+        for (start, key), tally in by_split.items():
+            if only is not None and key not in only:
+                continue
             _count(costs[bucket_index(starts, start)], key, tally.counters["cost_nanousd"])
     return [
         Bucket(start, tally.totals(), tally.distribution("latency"), tally.distribution("ttft"), errors, cost)
@@ -135,11 +165,14 @@ async def _groups_by_time(reader: Reader, which: SpanFilter, width_us: int, limi
     return groups[:limit]
 
 
-async def _sparks(reader: Reader, which: SpanFilter, by: str, width_us: int, time_zone: str) -> Any:
+async def _sparks(
+    reader: Reader, which: SpanFilter, by: str, width_us: int, time_zone: str, keys: Sequence[str | None] | None = None
+) -> Any:
     """A function from a group's key to its requests per bucket."""
     starts, unit, cuts = _cut(which, width_us, time_zone)
     series: dict[str | None, list[int]] = {}
-    question = Question(which, REQUESTS, by, unit, cuts, failed=by == FAILURE_KIND)
+    only = tuple(keys) if keys is not None and by == USER else None
+    question = Question(which, REQUESTS, by, unit, cuts, failed=by == FAILURE_KIND, only=only)
     for (start, key), tally in (await collect(reader, question)).items():
         counts = series.setdefault(key, [0] * len(starts))
         counts[bucket_index(starts, start)] += tally.counters["requests"]

@@ -19,6 +19,7 @@ OF_HOURS = """series h CROSS JOIN rollups_hourly r ON r.series = h.id
 CROSS JOIN spans s INDEXED BY {index} ON s.started_at / 3600000000 = r.start / 3600000000"""
 """Every hour that had calls, and of each the rows in the order of a figure."""
 FIGURES = {"latency_us": "ix_spans_latency", "cost_nanousd": "ix_spans_cost"}
+OF_SERIES = {"latency_us": "ix_spans_series_latency", "cost_nanousd": "ix_spans_series_cost"}
 
 
 @dataclass
@@ -62,6 +63,15 @@ def walk_hour(which: SpanFilter, matches: Matches, column: str) -> Walk:
     return walk
 
 
+def walk_day(which: SpanFilter, matches: Matches, column: str) -> Walk:
+    """The rows of one day (`r.start`) of one series (`e.id`) in the order of a figure: where the cube is filtered."""
+    walk = Walk(f"spans s INDEXED BY {OF_SERIES[column]}", Where())
+    walk.where.add("s.series = e.id AND s.started_at / 86400000000 = r.start / 86400000000")
+    walk.within(which.from_us, which.to_us)
+    add_row_conditions(walk.where, which, matches.tags)
+    return walk
+
+
 def fewest(matches: Matches) -> Match | None:
     """The filter that names the fewest calls."""
     known = [each for each in (matches.user, *matches.tags, matches.cube) if each is not None]
@@ -93,9 +103,9 @@ def _source(which: SpanFilter, matches: Matches) -> Walk:
     if least is matches.user:
         return Walk("spans s INDEXED BY ix_spans_user", where, in_order=in_order, used=least)
     if least is matches.cube:
-        where.add("s.series IN (SELECT value FROM json_each(?))", least.as_json)
+        where.in_series("s.series", least)
         return Walk("spans s INDEXED BY ix_spans_series", where, in_order=in_order, used=least)
-    where.add("t.series IN (SELECT value FROM json_each(?))", least.as_json)
+    where.in_series("t.series", least)
     return Walk(BY_TAG, where, "t.started_at", "t.span", in_order, least)
 
 

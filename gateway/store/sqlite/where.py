@@ -62,6 +62,13 @@ class Where:
         if listed:
             self.add(f"{column} IN ({_marks(listed)})", *listed)
 
+    def in_series(self, column: str, found: Match) -> None:
+        """Of one series it is an equation, so that the index behind it gives its rows in order."""
+        if len(found.series) == 1:
+            self.add(f"{column} = ?", found.series[0])
+        else:
+            self.add(f"{column} IN (SELECT value FROM json_each(?))", found.as_json)  # noqa: S608  # our own column
+
     def none_of(self, column: str, values: Iterable[Any]) -> None:
         """What has no value is none of them."""
         listed = list(values)
