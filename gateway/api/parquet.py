@@ -34,11 +34,20 @@ ATTEMPT = pa.struct(
     ]
 )
 TOOL_CALL = pa.struct([("id", pa.string()), ("name", pa.string()), ("arguments", pa.string())])
+BILLED = pa.struct(
+    [
+        ("model", pa.string()),
+        ("input_tokens", pa.int64()),
+        ("output_tokens", pa.int64()),
+        ("service_tier", pa.string()),
+    ]
+)
 NESTED = {
     "tags": pa.map_(pa.string(), pa.string()),
     "attempts": pa.list_(ATTEMPT),
     "tool_calls": pa.list_(TOOL_CALL),
     "usage_raw": pa.string(),
+    "billed_also": pa.list_(BILLED),
 }
 
 
@@ -57,6 +66,7 @@ PARSED_AS: dict[str, Any] = {
     "attempts": list[Attempt],
     "tool_calls": list[dict[str, str | None]] | None,
     "usage_raw": msgspec.Raw,
+    "billed_also": list[dict[str, str | int | None]],
 }
 
 
