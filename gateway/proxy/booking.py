@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gateway.core import body as request_body
 from gateway.core.health import PROVIDER_FAULTS
 from gateway.core.limits import Lease
-from gateway.core.routing import Outcome, judge
+from gateway.core.routing import Outcome, judge, retry_after_us
 from gateway.core.span import Attempt, CallClosed, CallOpened
 from gateway.dialects import Answer, Context
 from gateway.errors import CallError, JournalError
@@ -139,10 +139,18 @@ def _end_journey(
     """The last attempt's result goes to its target's record; what the failed ones cost is part of the call's cost."""
     for attempt in journey.attempts:
         cost.add(attempt.cost_nanousd)
+    if not journey.is_under_way:
+        return
     if relay is not None and error is None:
-        journey.ended(judge(Outcome(relay.status)), (relay.answer_ns - exchange.attempt_ns) // 1000)
+        outcome = Outcome(relay.status, None, retry_after_us(relay.lookup, exchange.started_at))
+        if judge(outcome).retry:
+            journey.gives_up(outcome)
+        else:
+            journey.ended(latency_us=(relay.answer_ns - exchange.attempt_ns) // 1000)
     elif error is not None and error.error_type in PROVIDER_FAULTS:
-        journey.ended(judge(Outcome(None, error.error_type)))
+        journey.gives_up(Outcome(None, error.error_type))
+    else:
+        journey.ended()
 
 
 def _request_pieces(exchange: Exchange) -> Sequence[bytes]:

@@ -26,7 +26,7 @@ def now_us() -> int:
 class Journey:
     """`attempts` are those that failed and were followed by another; the last one is the call's own end."""
 
-    __slots__ = ("_choice", "_course", "_under_way", "attempts", "timer", "way")
+    __slots__ = ("_choice", "_course", "attempts", "is_under_way", "timer", "way")
 
     def __init__(self, way: Way, ask: Ask) -> None:
         self.way = way
@@ -35,7 +35,7 @@ class Journey:
         """Of the pause before the next attempt."""
         self._course = Course(way.route, ask, random.random)
         self._choice: Choice = self._course.first(now_us())
-        self._under_way = False
+        self.is_under_way = False
 
     @property
     def target(self) -> Target:
@@ -57,13 +57,13 @@ class Journey:
 
     def began(self) -> None:
         """An attempt is dispatched."""
-        self._under_way = True
+        self.is_under_way = True
         self.way.route.members[self._choice.member].state.began(now_us())
 
     def ended(self, verdict: Verdict = FINE, latency_us: int | None = None) -> None:
         """An attempt is over, however it went; once."""
-        if self._under_way:
-            self._under_way = False
+        if self.is_under_way:
+            self.is_under_way = False
             self.way.route.members[self._choice.member].state.ended(now_us(), latency_us, verdict)
 
     def goes_on(self, outcome: Outcome, attempt: Attempt) -> bool:
@@ -76,8 +76,11 @@ class Journey:
         self._choice = choice
         return True
 
+    def gives_up(self, outcome: Outcome) -> None:
+        """After a failure of a call that cannot be sent again: the target and the key hear of it all the same."""
+        self.ended(self._course.judged(outcome, now_us()))
+
     def leave(self) -> None:
-        """The call is over."""
-        self.ended()
+        """The client hears no more of other attempts."""
         if self.timer is not None:
             self.timer.cancel()

@@ -17,7 +17,6 @@ from gateway.errors import CallError, JournalError
 from gateway.proxy import booking, failures
 from gateway.proxy.costing import Cost, dollars
 from gateway.proxy.headers import Headers, relayed
-from gateway.proxy.journey import now_us
 from gateway.proxy.plan import Plan
 from gateway.proxy.tap import Tap
 
@@ -110,7 +109,7 @@ class Relay:
         if self.status >= 400 or not self.streaming:
             if not complete and self.tap.size < CONTENT_WITHIN:
                 return None
-            return Outcome(self.status, None, retry_after_us(self.lookup, now_us()))
+            return Outcome(self.status, None, retry_after_us(self.lookup, time.time_ns() // 1000))
         self._look_for_content(data)
         if self._looking is None:
             self.withheld = self._flowing = False

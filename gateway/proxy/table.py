@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -26,6 +27,11 @@ from pricing import Catalog, Usage
 _MOST_REMEMBERED = 10_000
 _A_THOUSAND_EACH = Usage(input_tokens=1000, output_tokens=1000)
 
+_FROM_ROOT = (b"/openai/", b"/v1/projects/", b"/v1beta1/projects/")
+"""How paths of Azure and Vertex begin that are meant from the host's root."""
+_BELOW_ROOT = re.compile(rb"/openai/v1$|/v1(?:beta1)?/projects/.*")
+"""The part of their base URLs that such a path does not want."""
+
 _AUTH_LINES = {
     "bearer": b"authorization: Bearer %b\r\n",
     "x-api-key": b"x-api-key: %b\r\n",
@@ -41,6 +47,8 @@ class Upstream(msgspec.Struct, frozen=True):
     pool: Pool
     path_prefix: bytes
     """What comes before the client's path, e.g. `/openai` or an absolute `http://…` through a proxy."""
+    root: bytes
+    """What comes before a path that is beside the base URL's, as Azure's deployments are beside its `/openai/v1`."""
     drops_v1: bool
     """Whether its base URL already ends where OpenAI's `/v1` does."""
     head: bytes
@@ -67,12 +75,12 @@ class Upstream(msgspec.Struct, frozen=True):
 
     def target(self, path: bytes, query: bytes) -> bytes:
         """The request target for the client's path (`/v1/chat/completions`)."""
-        if self.drops_v1 and path.startswith(b"/v1/"):
-            path = path[3:]
-        prefix = self.path_prefix
-        if path.startswith(b"/openai/deployments/"):  # Azure's older API is beside its `/openai/v1`
-            prefix = prefix.removesuffix(b"/openai/v1")
-        target = prefix + path
+        if path.startswith(_FROM_ROOT):
+            target = self.root + path
+        elif self.drops_v1 and path.startswith(b"/v1/"):
+            target = self.path_prefix + path[3:]
+        else:
+            target = self.path_prefix + path
         return target + b"?" + query if query else target
 
 
@@ -339,6 +347,7 @@ def _upstream(name: str, provider: Provider, proxies: Proxies, pools: Pools) -> 
         name=name,
         pool=pool,
         path_prefix=prefix,
+        root=_BELOW_ROOT.sub(b"", prefix),
         drops_v1=dialect == "openai",
         head=head,
         key_lines=key_lines,
