@@ -14,8 +14,8 @@ MESSAGES = AnthropicMessages()
 _BATCHES = AnthropicBatches()
 
 ENDPOINTS: tuple[tuple[bytes, re.Pattern[bytes], Dialect], ...] = (
-    (b"POST", re.compile(rb"/v1/messages$"), MESSAGES),
-    (b"POST", re.compile(rb"/v1/messages/count_tokens$"), AnthropicTokens()),
+    (b"POST", re.compile(rb"(?:^|/v1)/messages$"), MESSAGES),
+    (b"POST", re.compile(rb"(?:^|/v1)/messages/count_tokens$"), AnthropicTokens()),
     (b"GET", re.compile(rb"/v1/messages/batches/[^/]+/results$"), AnthropicBatchResults()),
     (b"POST", re.compile(rb"/v1/messages/batches(?:/[^/]+/cancel)?$"), _BATCHES),
     (b"GET", re.compile(rb"/v1/messages/batches(?:/[^/]+)?$"), _BATCHES),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote
 
-_NAMED = re.compile(rb"/(?:models/|(?=(?:tunedModels|endpoints)/))(?P<model>[^:]+(?::[^:]+)*):\w+$")
+_NAMED = re.compile(rb"/(?:models/|(?=(?:tunedModels|endpoints)/))(?P<model>.+):\w+$")
 """Of the model's whole resource name only `models/` is left out: `tunedModels/x` is called as that."""
 
 

@@ -1,7 +1,7 @@
 """Google's `usageMetadata` in the one meaning of `pricing.Usage`.
 
 The prompt's count includes what came from the cache; the prompts of tools come on top of it, and thoughts on top of the
-candidates. A count of zero is left out, so an absent one says nothing.
+candidates. Protocol buffers leave a zero out: where there are counts and none of them is of output, there was none.
 https://ai.google.dev/api/generate-content#UsageMetadata
 """
 
@@ -29,6 +29,8 @@ class _UsageMetadata(msgspec.Struct, rename="camel"):
     cached_content_token_count: Tokens = None
     total_token_count: Tokens = None
     prompt_tokens_details: list[_Modality] | None = None
+    prompt_token_details: list[_Modality] | None = None
+    """What `batchEmbedContents` calls the same."""
     tool_use_prompt_tokens_details: list[_Modality] | None = None
     cache_tokens_details: list[_Modality] | None = None
     candidates_tokens_details: list[_Modality] | None = None
@@ -54,13 +56,13 @@ def gemini_usage(raw: bytes) -> Spent | None:
     said, thought = found.candidates_token_count, found.thoughts_token_count
     if prompt is None and tools is None and said is None and thought is None:
         return None
-    prompt_parts = found.prompt_tokens_details or ()
+    prompt_parts = found.prompt_tokens_details or found.prompt_token_details or ()
     tool_parts = found.tool_use_prompt_tokens_details or ()
     has_media = _has_media(prompt_parts) or _has_media(tool_parts)
     said_parts = found.candidates_tokens_details
     usage = Usage(  # by position: this runs for every call
         None if prompt is None and tools is None else (prompt or 0) + (tools or 0),
-        None if said is None and thought is None else (said or 0) + (thought or 0),
+        (said or 0) + (thought or 0),
         found.total_token_count,
         found.cached_content_token_count,
         None,

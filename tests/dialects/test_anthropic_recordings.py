@@ -5,7 +5,8 @@ from __future__ import annotations
 from tests.dialects import recorded
 from tests.dialects.recorded import Record, each, needs_recordings
 
-RECORDS = recorded.records("anthropic.messages")
+RECORDS = recorded.records("anthropic.messages", "other")
+RECORDS = [record for record in RECORDS if record["provider"] == "anthropic"]
 STREAMS = [record for record in RECORDS if record["streaming"]]
 
 pytestmark = needs_recordings

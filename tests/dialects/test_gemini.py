@@ -54,9 +54,9 @@ def details(**tokens: int) -> list[dict[str, Any]]:
     ("raw", "usage"),
     [
         (USAGE, FULL),
-        ({"promptTokenCount": 5}, Usage(input_tokens=5)),
+        ({"promptTokenCount": 5}, Usage(input_tokens=5, output_tokens=0)),
         ({"promptTokenCount": 5, "thoughtsTokenCount": 2}, Usage(input_tokens=5, output_tokens=2, reasoning_tokens=2)),
-        ({"toolUsePromptTokenCount": 5}, Usage(input_tokens=5, tool_prompt_tokens=5)),
+        ({"toolUsePromptTokenCount": 5}, Usage(input_tokens=5, output_tokens=0, tool_prompt_tokens=5)),
         ({"candidatesTokenCount": 0}, Usage(output_tokens=0)),
         (
             {
@@ -65,7 +65,11 @@ def details(**tokens: int) -> list[dict[str, Any]]:
                 "toolUsePromptTokenCount": 4,
                 "toolUsePromptTokensDetails": details(IMAGE=4),
             },
-            Usage(input_tokens=54, image_input_tokens=34, video_input_tokens=10, tool_prompt_tokens=4),
+            Usage(input_tokens=54, output_tokens=0, image_input_tokens=34, video_input_tokens=10, tool_prompt_tokens=4),
+        ),
+        (
+            {"promptTokenCount": 50, "promptTokenDetails": details(IMAGE=50)},
+            Usage(input_tokens=50, output_tokens=0, image_input_tokens=50),
         ),
         (
             {"candidatesTokenCount": 1290, "candidatesTokensDetails": details(IMAGE=1290)},
@@ -75,8 +79,14 @@ def details(**tokens: int) -> list[dict[str, Any]]:
             {"candidatesTokenCount": 9, "candidatesTokensDetails": details(AUDIO=9)},
             Usage(output_tokens=9, audio_output_tokens=9),
         ),
-        ({"promptTokenCount": 5.0, "candidatesTokenCount": -3, "serviceTier": "flex"}, Usage(input_tokens=5)),
-        ({"promptTokenCount": 5, "promptTokensDetails": [None, {"modality": "AUDIO"}]}, Usage(input_tokens=5)),
+        (
+            {"promptTokenCount": 5.0, "candidatesTokenCount": -3, "serviceTier": "flex"},
+            Usage(input_tokens=5, output_tokens=0),
+        ),
+        (
+            {"promptTokenCount": 5, "promptTokensDetails": [None, {"modality": "AUDIO"}]},
+            Usage(input_tokens=5, output_tokens=0),
+        ),
         ({"trafficType": "ON_DEMAND"}, None),
         ({"totalTokenCount": 5}, None),
         ({}, None),
@@ -139,7 +149,7 @@ def test_candidates_are_kept_apart() -> None:
 def test_a_blocked_prompt_says_why() -> None:
     for read in (GENERATE.read(dumped(BLOCKED), False, 200), STREAM.read(sse(BLOCKED), True, 200)):
         assert (read.finish_reasons, read.error, read.complete) == (["BLOCKED:SAFETY"], None, True)
-        assert read.usage == Usage(input_tokens=8, total_reported=8)
+        assert read.usage == Usage(input_tokens=8, output_tokens=0, total_reported=8)
 
 
 def test_arguments_that_come_bit_by_bit_are_one_call() -> None:
@@ -156,9 +166,9 @@ def test_arguments_that_come_bit_by_bit_are_one_call() -> None:
     ("chunks", "usage"),
     [
         ([HELLO, THERE], FULL),
-        ([THERE, HELLO], Usage(input_tokens=100, total_reported=100)),
-        (CHUNKS[3], Usage(input_tokens=100, total_reported=100)),
-        (CHUNKS[6], Usage(input_tokens=100, total_reported=100)),
+        ([THERE, HELLO], Usage(input_tokens=100, output_tokens=0, total_reported=100)),
+        (CHUNKS[3], Usage(input_tokens=100, output_tokens=0, total_reported=100)),
+        (CHUNKS[6], Usage(input_tokens=100, output_tokens=0, total_reported=100)),
         ([answer(CALL)], None),
     ],
 )
@@ -271,7 +281,7 @@ def test_what_streams_and_what_is_counted() -> None:
         (
             b"/v1beta/models/m:embedContent",
             {"embedding": {"values": [0.5]}, "usageMetadata": {"promptTokenCount": 3}},
-            Usage(input_tokens=3),
+            Usage(input_tokens=3, output_tokens=0),
         ),
         (
             b"/v1/x/models/text-embedding-005:predict",
