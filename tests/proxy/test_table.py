@@ -161,11 +161,26 @@ def test_the_head_of_every_request() -> None:
     assert (origin.host, origin.port, origin.tls, repr(upstream)) == ("h.test", 8443, True, "Upstream(p)")
 
 
-def test_azures_deployments_are_beside_its_v1() -> None:
-    azure = target_of(dialect="openai", base_url="https://x.openai.azure.com/openai/v1").upstream
-    path = b"/openai/deployments/gpt-4o/chat/completions"
-    assert azure.target(path, b"api-version=2024-10-21") == path + b"?api-version=2024-10-21"
-    assert azure.target(b"/v1/chat/completions", b"") == b"/openai/v1/chat/completions"
+VERTEX = "https://eu-aiplatform.googleapis.com/v1/projects/p/locations/eu/endpoints/openapi"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "path", "sent"),
+    [
+        ("https://x.openai.azure.com/openai/v1", b"/v1/chat/completions", b"/openai/v1/chat/completions"),
+        ("https://x.openai.azure.com/openai/v1", b"/openai/deployments/d/x", b"/openai/deployments/d/x"),
+        ("https://x.openai.azure.com/openai/v1", b"/openai/realtime", b"/openai/realtime"),
+        ("https://proxy.test/azure/openai/v1", b"/openai/deployments/d/x", b"/azure/openai/deployments/d/x"),
+        ("https://api.groq.com/openai/v1", b"/openai/v1/models", b"/openai/v1/models"),
+        (VERTEX, b"/v1/chat/completions", b"/v1/projects/p/locations/eu/endpoints/openapi/chat/completions"),
+        (VERTEX, b"/v1/projects/q/locations/eu/publishers/google/models/m:generateContent",
+         b"/v1/projects/q/locations/eu/publishers/google/models/m:generateContent"),
+        ("https://h.test/openai", b"/openai/x", b"/openai/openai/x"),
+    ],
+)  # fmt: skip
+def test_paths_that_are_beside_the_base_urls(base_url: str, path: bytes, sent: bytes) -> None:
+    upstream = target_of(dialect="openai", base_url=base_url).upstream
+    assert upstream.target(path, b"api-version=1") == sent + b"?api-version=1"
 
 
 def test_through_a_proxy() -> None:
