@@ -127,7 +127,7 @@ class Worker:
             await watcher.stop()
             end_remaining(gateway)
             gateway.stop()
-            limiting.close()
+            await limiting.close()
             journal.finish()
             with contextlib.suppress(CallgateError):
                 await identity.last_used.flush()

@@ -11,8 +11,9 @@ import functools
 import logging
 
 from gateway.control.admission_guard import Guard
-from gateway.control.admission_holding import MICRO, Account, Held, Holding, Meter
+from gateway.control.admission_holding import MICRO, Account, Held, Holding, Meter, Share
 from gateway.control.admission_queue import Line
+from gateway.control.counters.across import Across
 from gateway.control.counters.board import Board, Record
 from gateway.core.limits import DEFAULT_OUTPUT_TOKENS, Ask, Wait, refusal
 from gateway.core.limits.estimate import Estimator
@@ -41,8 +42,12 @@ def log_event(event: Event) -> None:
 class Limits:
     """One worker's admission (`core.limits.Admission`). `use` takes new settings; what was counted stays."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, board: Board, sink: Sink = log_event) -> None:
+    def __init__(
+        self, settings: Settings, catalog: Catalog, board: Board, sink: Sink = log_event, across: Across | None = None
+    ) -> None:
         self.sink = sink
+        self.across = across
+        """What machines share; None for one machine alone."""
         self.board = board
         self.estimator = Estimator(catalog)
         self.holdings: dict[object, Holding] = {}
@@ -122,6 +127,37 @@ class Limits:
             rule_of = account.rule
             if rule_of.hard and not account.purse.fits(account.begin, lease.amount, rule_of.limit):
                 self._over_budget(account, now_us)
+
+        if self.across is not None:
+            self._take_shares(self.across, holding, lease, tokens, now_us)
+
+    def _take_shares(self, across: Across, holding: Holding, lease: Held, tokens: int, now_us: int) -> None:
+        """This call's parts of what machines share; what was taken is in the lease when one of them is refused."""
+        if across.refuses:
+            raise refusal.unknown(across.why)
+        for meter in holding.meters:
+            rule = meter.rule
+            for of, limit, amount in (
+                ("requests", rule.requests, 1),
+                ("tokens", rule.tokens, tokens),
+                ("places", rule.concurrent, 1),
+            ):
+                if limit is None:
+                    continue
+                allotment = across.allotment(f"{rule.name}:{of}", limit, lasting=of == "places")
+                if not across.take(allotment, amount, now_us):
+                    self.refused["rate"] += 1
+                    if of == "places":
+                        raise refusal.too_many_at_once(rule.who, limit)
+                    raise refusal.over_rate(rule.who, of, limit, 1, _as_pairs(lease.head))
+                lease.share(Share(allotment, amount, of))
+        for account in holding.accounts:
+            if account.rule.hard:
+                name = f"{account.rule.name}:{account.begin}"
+                allotment = across.allotment(name, account.rule.limit, lasting=True)
+                if not across.take(allotment, lease.amount, now_us):
+                    self._over_budget(account, now_us)
+                lease.share(Share(allotment, lease.amount, "money"))
 
     def _over_rate(self, meter: Meter, lease: Held, ask: Ask, tokens: int, second: int) -> None:
         """Raises what is to be told: the call itself is in the counters still, and is left out here."""

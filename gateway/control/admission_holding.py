@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from gateway.control.admission_guard import Guard
 from gateway.control.counters.allotment import Allotment
@@ -17,24 +18,20 @@ NANO_PER_MICROUSD = 1000
 
 
 class Meter:
-    """A limit of one value. `at` is the place of its window among those of the holding; the allotments are there where
-    machines share."""
+    """A limit of one value. `at` is the place of its window among those of the holding."""
 
-    __slots__ = ("at", "at_once", "requests", "rule", "tokens", "window")
+    __slots__ = ("at", "rule", "window")
 
     def __init__(self, rule: RateRule, window: Window, at: int) -> None:
         self.rule = rule
         self.window = window
         self.at = at
-        self.requests: Allotment | None = None
-        self.tokens: Allotment | None = None
-        self.at_once: Allotment | None = None
 
 
 class Account:
     """A budget of one value. `begin` and `end` (µs UTC) are of the period that was running when it was last asked."""
 
-    __slots__ = ("allotment", "begin", "end", "known_to", "next_at", "next_level", "purse", "record", "rule")
+    __slots__ = ("begin", "end", "known_to", "next_at", "next_level", "purse", "record", "rule")
 
     def __init__(self, rule: BudgetRule, purse: Purse, record: Record, now_us: int) -> None:
         self.rule = rule
@@ -47,7 +44,6 @@ class Account:
         """What it is reached at, or less; nano-dollars. Looked at again beyond it."""
         self.known_to = 0
         """Until when (µs) the log was last asked for what was there before the record; 0: never."""
-        self.allotment: Allotment | None = None
 
     def period_at(self, now_us: int) -> int:
         """The begin of the running period."""
@@ -77,6 +73,20 @@ class Holding:
         self.nothing = not (windows or accounts)
 
 
+class Share(NamedTuple):
+    """A call's part of an allotment. `of` is `requests`, `tokens`, `places` or `money`."""
+
+    allotment: Allotment
+    amount: int
+    of: str
+
+    def used_by(self, tokens: int | None, cost: int) -> int:
+        """What of it is used for good once the call is over."""
+        if self.of == "tokens" and tokens is not None:
+            return tokens
+        return {"places": 0, "money": cost}.get(self.of, self.amount)
+
+
 class Held:
     """The lease of one call (`core.limits.Lease`). `amount` and `at_risk` are nano-dollars, the same in each budget;
     `ended` hears that it is over, `reached` of a budget that has got to its next level."""
@@ -88,6 +98,7 @@ class Held:
         "_periods",
         "_reached",
         "_second",
+        "_shares",
         "_tokens",
         "amount",
         "at_risk",
@@ -109,6 +120,7 @@ class Held:
         self._reached = reached
         self._over = False
         self._periods: list[int] = []
+        self._shares: list[Share] = []
         self.amount = self.at_risk = 0
         self.used: list[Used] = []
         """By window, with this call in it."""
@@ -121,6 +133,10 @@ class Held:
             period = account.period_at(now_us)
             account.purse.reserve(period, amount, at_risk)
             self._periods.append(period)
+
+    def share(self, taken: Share) -> None:
+        """It holds a part of what machines share, too."""
+        self._shares.append(taken)
 
     @property
     def head(self) -> bytes:
@@ -162,6 +178,8 @@ class Held:
             account.purse.settle(period, self.amount, self.at_risk, cost)
             if cost and account.purse.spent(period) >= account.next_at:
                 self._reached(account, now_us)
+        for share in self._shares:
+            share.allotment.end(share.amount, share.used_by(tokens, cost))
         self._ended(holding)
 
     def release(self, now_us: int) -> None:
@@ -173,4 +191,6 @@ class Held:
             window.release(self._second, self._tokens)
         for account, period in zip(holding.accounts, self._periods, strict=True):
             account.purse.settle(period, self.amount, self.at_risk, 0)
+        for share in self._shares:
+            share.allotment.end(share.amount, 0)
         self._ended(holding)

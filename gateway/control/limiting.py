@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gateway.control.admission import Limits, log_event
 from gateway.control.admission_ledger import Ledger
+from gateway.control.counters.across import Across
 from gateway.control.counters.board import Board
 from gateway.core.limits.events import Event, Sink
 from gateway.settings import Settings
@@ -42,18 +43,26 @@ class Limiting:
         self._worker = worker
         self._workers = settings.server.workers
         self._ledger = Ledger(store, drained)
-        self._running: asyncio.Task[None] | None = None
+        self._across = Across(settings.shared) if settings.shared.url else None
         self.use(settings, catalog)
 
     def use(self, settings: Settings, catalog: Catalog) -> None:
-        """New settings; the number of workers stays as it was at the start."""
+        """New settings; the number of workers and `shared` stay as they were at the start."""
         if self.limits is not None:
             self.limits.use(settings, catalog)
         elif settings.limits or settings.budgets or settings.runaway is not None:
-            self.limits = Limits(settings, catalog, self._board(), self._tell)
+            self.limits = Limits(settings, catalog, self._board(), self._tell, self._across)
 
     async def run(self) -> None:
         """Until it is cancelled."""
+        if self._across is None:
+            await self._learn()
+            return
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._learn())
+            tasks.create_task(self._across.run())
+
+    async def _learn(self) -> None:
         while True:
             limits = self.limits
             if limits is None:
@@ -68,7 +77,10 @@ class Limiting:
                     await limits.new_accounts.wait()
             limits.new_accounts.clear()
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """What is held of shared counters is given back; those of this machine stay as they are."""
+        if self._across is not None:
+            await self._across.close()
         if self.limits is not None:
             self.limits.board.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def app(tmp_path: Path) -> Any:
             if tenant == "acme":
                 lease.settle(200, 150_000, now)
     yield make_app(state)
-    state.limiting.close()
+    asyncio.run(state.limiting.close())
 
 
 def test_what_is_used_of_each_limit(app):
