@@ -104,6 +104,7 @@ def routed(scripted: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iter
             "route/*": {"targets": ["one/first-*"], "fallbacks": ["two/second-*"], "retries": 0},
             "gone/*": {"targets": ["gone/first-*"], "fallbacks": ["two/second-*"], "retries": 0},
             "alone/*": {"targets": ["one/first-*"], "retries": 2, "backoff_ms": 1},
+            "watched": {"targets": ["one/first-watched"], "fallbacks": ["two/second-watched"], "retries": 0},
             "impatient/*": {
                 "targets": [{"model": "one/first-*", "timeout": {"first_token_s": 0.2, "idle_s": 30}}],
                 "fallbacks": ["two/second-*"],
@@ -267,3 +268,21 @@ def test_a_client_that_leaves_during_a_pause_ends_the_call(routed: Gateway, upst
         upstream.request()
     row = wait_for(lambda: routed.rows("status=cancelled"), "the call is in the log")[0]
     assert (row["client_request_id"], row["status_code"], row["error_type"]) == ("left-in-a-pause", 499, "cancelled")
+
+
+def test_what_targets_answer_is_measured_and_what_fails_is_left_alone(
+    routed: Gateway, upstream: Upstream, name: str
+) -> None:
+    def target() -> dict[str, Any]:
+        status, found = routed.get("/api/routes/explain?model=watched")
+        assert status == 200
+        return next(each for each in found["route"]["targets"] if each["model"] == "first-watched")
+
+    upstream.script = by_model({FIRST: completes})
+    assert went(routed, routed.chat("watched")) == [(FIRST, 200, None)]
+    assert target()["latency_ms"] > 0
+    upstream.script = by_model({FIRST: _status("500 Internal Server Error")})
+    for _ in range(5):
+        assert went(routed, routed.chat("watched"))[-1] == (SECOND, 200, None)
+    assert target()["state"] == "open"
+    assert went(routed, routed.chat("watched")) == [(SECOND, 200, None)]
