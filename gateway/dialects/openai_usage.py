@@ -19,6 +19,7 @@ MOST = 2**53
 
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
 _Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST)] | None
+_Seconds = Annotated[float, msgspec.Meta(ge=0, le=MOST)] | None
 
 
 class _InputDetails(msgspec.Struct):
@@ -52,6 +53,8 @@ class _OpenAIUsage(msgspec.Struct):
     reasoning_tokens: _Tokens = None
     server_tool_use_details: _ServerTools | None = None
     server_tool_use: _ServerTools | None = None
+    prompt_audio_seconds: _Seconds = None
+    """Mistral's: some of its models are paid by them."""
 
 
 _decode = msgspec.json.Decoder(_OpenAIUsage).decode
@@ -98,6 +101,9 @@ def openai_usage(raw: bytes) -> Usage | None:
         output.audio_tokens,
         output.image_tokens,
         None if tools is None else tools.web_search_requests,
+        None,
+        None,
+        found.prompt_audio_seconds,
     )
 
 
@@ -138,7 +144,7 @@ class _ResponsesUsage(msgspec.Struct):
     input_token_details: _ResponsesInput | None = None
     output_tokens_details: _OutputDetails | None = None
     output_token_details: _OutputDetails | None = None
-    seconds: Annotated[float, msgspec.Meta(ge=0, le=MOST)] | None = None
+    seconds: _Seconds = None
 
 
 _decode_responses = msgspec.json.Decoder(_ResponsesUsage).decode
@@ -154,7 +160,7 @@ def responses_usage(raw: bytes) -> Usage | None:
         if repaired is None:
             return None
         found = repaired
-    if found.input_tokens is None and found.output_tokens is None and found.total_tokens is None:
+    if found.input_tokens is None and found.output_tokens is None:
         return openai_usage(raw) if found.seconds is None else Usage(audio_seconds=found.seconds)
     input_ = found.input_tokens_details or found.input_token_details or _NO_RESPONSES_INPUT
     output = found.output_tokens_details or found.output_token_details or _NO_OUTPUT

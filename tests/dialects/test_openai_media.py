@@ -117,6 +117,10 @@ TEXTS = b"/v1/audio/transcriptions"
             },
             Usage(input_tokens=14, output_tokens=45, total_reported=59, audio_input_tokens=14),
         ),
+        (
+            {"text": "Hi", "usage": {"prompt_audio_seconds": 203, "prompt_tokens": 4, "completion_tokens": 635}},
+            Usage(input_tokens=4, output_tokens=635, audio_seconds=203.0),
+        ),
         ({"task": "transcribe", "duration": 8.47, "text": "Hi"}, Usage(audio_seconds=8.47)),
         ({"task": "transcribe", "duration": "8.47", "text": "Hi"}, Usage(audio_seconds=8.47)),
         ({"text": "Hi"}, None),

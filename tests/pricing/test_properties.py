@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing import Catalog, Cost, Price, Usage
+from pricing import Billed, Catalog, Cost, Price, Usage, billed
 from pricing.card import RateCard, RateKey
 from pricing.units import TOKEN_UNITS, UNITS, input_parts, output_parts
 
@@ -118,3 +118,24 @@ def test_a_token_without_any_price_makes_the_cost_unknown(unit: str) -> None:
     other = "output" if side == "input" else "input"
     price = price_of(RateCard({RateKey(other): 1}))
     assert price.cost(Usage(input_tokens=5, output_tokens=5)) is None
+
+
+@settings(max_examples=60)
+@given(usage=usages, others=st.lists(usages, max_size=3), tier=st.sampled_from(TIERS), more=st.integers(0, 10**6))
+def test_a_bill_over_several_models_is_their_sum_and_grows_with_each(
+    usage: Usage, others: list[Usage], tier: str | None, more: int, golden: Catalog
+) -> None:
+    name = "gpt-audio"
+    also = [Billed(name, other, tier) for other in others]
+    found = billed(golden, "openai", name, usage, tier, also, 1)
+    price = golden.find("openai", name)
+    assert price is not None
+    costs = [price.cost(part, tier) for part in (usage, *others)]
+    if any(cost is None for cost in costs):
+        assert found is None
+        return
+    assert found is not None
+    assert found[1].total_nanousd == sum(cost.total_nanousd for cost in costs if cost) >= 0
+    longer = billed(golden, "openai", name, usage, tier, [*also, Billed(name, Usage(input_tokens=more))], 1)
+    assert longer is not None
+    assert longer[1].total_nanousd >= found[1].total_nanousd
