@@ -20,6 +20,12 @@ COMMANDS = {
     "doctor": Lazy("gateway.cli.doctor:doctor", "Say what is wrong with this installation and what to do."),
     "keys": Lazy("gateway.cli.keys:keys", "Create, list, rotate and revoke gateway keys."),
     "route": Lazy("gateway.cli.route:route", "Say where calls go, and why."),
+    "tenants": Lazy("gateway.cli.tenants:tenants", "Create, list, change and delete tenants."),
+    "environments": Lazy(
+        "gateway.cli.tenants:environments",
+        "Create, list, rotate and delete environments, each with one secret of its own.",
+    ),
+    "users": Lazy("gateway.cli.users:users", "Add, list, change and delete people, and set their passwords."),
     "requests": Lazy("gateway.cli.requests:requests", "List, show, follow and export what is in the log."),
     "prices": Lazy("gateway.cli.prices:prices", "Explain prices, refresh them, recompute costs."),
     "demo": Lazy("gateway.cli.demo:demo", "Fill a store with a month of made-up traffic, to look at the dashboard."),

@@ -14,6 +14,8 @@ import click
 import msgspec
 
 from gateway.api.filters import iso_time
+from gateway.api.identity_record import key_record
+from gateway.cli.managed import actor
 from gateway.cli.opened import opened
 from gateway.cli.options import config_option, data_option, load_for
 from gateway.cli.table import facts, table
@@ -63,6 +65,9 @@ def keys() -> None:
 @click.option("--environment", metavar="NAME", help="As --tenant, for the environment.")
 @click.option("--model", "models", multiple=True, metavar="PATTERN", help="Models it may use, e.g. 'gpt-*'.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Default tags of its calls.")
+@click.option("--endpoint", "endpoints", multiple=True, metavar="PATTERN", help="Paths it may call: /v1/embeddings.")
+@click.option("--allow-config", "configs", multiple=True, metavar="PATTERN", help="Configs it may be served with.")
+@click.option("--network", "networks", multiple=True, metavar="RANGE", help="Where it may be used: 10.0.0.0/8.")
 @click.option("--expires", type=Duration(), metavar="IN", help="How long it works, e.g. 30d.")
 @json_option
 @config_option
@@ -74,6 +79,9 @@ def create(
     environment: str | None,
     models: tuple[str, ...],
     tags: tuple[str, ...],
+    endpoints: tuple[str, ...],
+    configs: tuple[str, ...],
+    networks: tuple[str, ...],
     expires: int | None,
     as_json: bool,
     config: str | None,
@@ -90,6 +98,10 @@ def create(
             models=models or ("*",),
             tags=_tags(tags),
             expires_at=None if expires is None else now_us() + expires * 1_000_000,
+            endpoints=endpoints or ("*",),
+            configs=configs or ("*",),
+            networks=networks,
+            actor=actor(),
         )
 
     token, key = asyncio.run(_with(load_for(config, data=data), work, create=True))
@@ -112,7 +124,7 @@ def list_keys(everything: bool, as_json: bool, config: str | None, data: str | N
     shown = [key for key in found if everything or key_state(key, at) == "active"]
     if as_json:
         for key in shown:
-            click.echo(msgspec.json.encode(_described(key)).decode())
+            click.echo(msgspec.json.encode(key_record(key, {})).decode())
         return
     if not shown:
         click.echo("There are no keys. `callgate keys create NAME` makes one.")
@@ -145,7 +157,7 @@ def revoke(which: str, config: str | None, data: str | None) -> None:
     """End a key, and the sessions signed in with it."""
 
     async def work(keyring: Keyring) -> Key:
-        return await keyring.revoke(which)
+        return await keyring.revoke(which, actor=actor())
 
     key = asyncio.run(_with(load_for(config, data=data), work))
     click.echo(f"Revoked {key.name} (…{key.hint}). A running gateway refuses it within a second.")
@@ -161,7 +173,7 @@ def rotate(which: str, overlap: int, as_json: bool, config: str | None, data: st
     """Give a key a new secret. Its id stays, so that the log and limits go on under it."""
 
     async def work(keyring: Keyring) -> tuple[str, Key]:
-        return await keyring.rotate(which, overlap_s=overlap)
+        return await keyring.rotate(which, overlap_s=overlap, actor=actor())
 
     token, key = asyncio.run(_with(load_for(config, data=data), work))
     _show_secret(token, key, as_json)
@@ -187,7 +199,7 @@ def _tags(pairs: tuple[str, ...]) -> dict[str, str]:
 
 def _show_secret(token: str, key: Key, as_json: bool) -> None:
     if as_json:
-        click.echo(msgspec.json.encode({"secret": token, **_described(key)}).decode())
+        click.echo(msgspec.json.encode({"secret": token, **msgspec.to_builtins(key_record(key, {}))}).decode())
         return
     click.echo(token)
     click.echo(err=True)
@@ -197,29 +209,14 @@ def _show_secret(token: str, key: Key, as_json: bool) -> None:
         ("tenant", key.tenant),
         ("environment", key.environment),
         ("models", None if key.models == ("*",) else " ".join(key.models)),
+        ("endpoints", None if key.endpoints == ("*",) else " ".join(key.endpoints)),
+        ("networks", " ".join(key.networks) or None),
         ("expires", None if key.expires_at is None else f"{iso_time(key.expires_at)[:19]}Z"),
         ("id", key.key_id),
     )
     for line in facts(described, indent="  "):
         click.echo(line, err=True)
     click.echo("\nThe line above is the secret. It is shown this once: only its hash is kept.", err=True)
-
-
-def _described(key: Key) -> dict[str, object]:
-    moments = {name: getattr(key, name) for name in ("created_at", "expires_at", "revoked_at")}
-    return {
-        "key_id": key.key_id,
-        "name": key.name,
-        "role": key.role,
-        "tenant": key.tenant,
-        "environment": key.environment,
-        "models": list(key.models),
-        "tags": key.tags,
-        "hint": key.hint,
-        "declared": key.declared,
-        "state": key_state(key, now_us()),
-        **{name: iso_time(us) if us else None for name, us in moments.items()},
-    }
 
 
 def _until(key: Key, at_us: int) -> str:

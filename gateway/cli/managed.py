@@ -1,0 +1,29 @@
+"""Who there is, opened for one command, and who gives it: the audit log names the login of the terminal."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from gateway.cli.opened import opened
+from gateway.config import Loaded
+from gateway.control.identity import Identity
+from gateway.control.secret import load_secret
+
+T = TypeVar("T")
+
+
+async def with_identity(loaded: Loaded, work: Callable[[Identity], Awaitable[T]], *, create: bool = False) -> T:
+    """Raises ControlError and StoreError."""
+    async with opened(loaded, create=create) as store:
+        identity = Identity(loaded.settings, load_secret(loaded.data), store, loaded.data)
+        await identity.refresh()
+        return await work(identity)
+
+
+def actor() -> str:
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # a container's user without a name
+        return "cli"
