@@ -58,12 +58,10 @@ class Round:
     def problems(self, *, gateways: int = 1, killed: bool = False) -> list[str]:
         """What does not hold, in words."""
         found = []
-        over = 0 if gateways == 1 else 2 * gateways * WORKERS + gateways * WORKERS * PER_MINUTE * 2 // 100
-        if not PER_MINUTE * 0.99 <= self.let_through <= PER_MINUTE + over:
+        credit = 0.0 if gateways == 1 else 0.02 * WORKERS  # 2 % of the limit for each process
+        if not PER_MINUTE * 0.99 <= self.let_through <= PER_MINUTE * (1 + credit):
             found.append(f"{self.let_through} calls got through where {PER_MINUTE} may")
-        most = BUDGET_USD + CALL_USD + (BUDGET_USD * 0.02 * gateways * WORKERS if gateways > 1 else 0)
-        least = BUDGET_USD * 0.99
-        if not least - 1e-9 <= self.spent_usd <= most + 1e-9:
+        if not BUDGET_USD * 0.99 <= self.spent_usd <= BUDGET_USD * (1 + credit) + CALL_USD:
             found.append(f"${self.spent_usd:.4f} were spent of ${BUDGET_USD:.2f}")
         if unexpected := set(self.statuses) - {200, 402, 429, *((0,) if killed else ())}:
             found.append(f"answers with {sorted(unexpected)}")

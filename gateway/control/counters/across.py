@@ -150,37 +150,34 @@ class Across:
                 del self._allotments[name]
 
     async def _sync_rate(self, script: Any, allotment: Allotment, wanted: int) -> None:
-        """`held` is settled with Redis first: what is owed counts, what is given back is free."""
-        settled = min(wanted, 0) if allotment.held >= 0 else -allotment.held
-        allotment.held += settled
-        more = max(0, wanted - max(0, settled))
+        """What is owed counts, what is given back is free; debts are paid when Redis has answered, not before, or
+        they could be made a second time meanwhile."""
+        owed, given_back = max(0, -allotment.held), max(0, -wanted)
+        more = max(0, wanted - owed)
+        allotment.held -= given_back
         try:
-            granted = int(await script(keys=[self._key("rate", allotment)], args=[settled, more, allotment.limit]))
+            args = [owed - given_back, more, allotment.limit]
+            granted = int(await script(keys=[self._key("rate", allotment)], args=args))
         except BaseException:
-            allotment.held -= settled
+            allotment.held += given_back
             raise
-        self._granted(allotment, granted, more)
+        _granted(allotment, owed, granted, more)
 
     async def _sync_lasting(self, script: Any, allotment: Allotment, wanted: int) -> None:
+        """What is owed is in use, and reported as such."""
+        owed, given_back = max(0, -allotment.held), max(0, -wanted)
+        more = max(0, wanted - owed)
         spent, allotment.spent = allotment.spent, 0
-        forgiven = max(0, -allotment.held)  # it is in use, and reported as such
-        given_back = max(0, -wanted)
-        allotment.held += forgiven - given_back
-        holds = allotment.in_use + allotment.held
-        more = max(0, wanted - forgiven)
-        args = [self._process, spent, holds, more, allotment.limit, DEAD_S]
+        allotment.held -= given_back
         try:
+            holds = allotment.in_use + max(0, allotment.held)
+            args = [self._process, spent, holds, more, allotment.limit, DEAD_S]
             granted = int(await script(keys=[self._key("held", allotment)], args=args))
         except BaseException:
             allotment.spent += spent
-            allotment.held -= forgiven - given_back
+            allotment.held += given_back
             raise
-        self._granted(allotment, granted, more)
-
-    def _granted(self, allotment: Allotment, granted: int, wanted: int) -> None:
-        allotment.held += granted
-        allotment.denied = granted < wanted
-        allotment.pressed = False
+        _granted(allotment, owed, granted, more)
 
     def _key(self, kind: str, allotment: Allotment) -> str:
         return f"{self.settings.prefix}:{kind}:{allotment.name}"
@@ -194,3 +191,9 @@ class Across:
             )
             self._scripts = self._client.register_script(RATE), self._client.register_script(LASTING)
         return self._scripts
+
+
+def _granted(allotment: Allotment, owed: int, granted: int, wanted: int) -> None:
+    allotment.held += owed + granted
+    allotment.denied = granted < wanted
+    allotment.pressed = False
