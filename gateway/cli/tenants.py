@@ -98,7 +98,10 @@ def delete_tenant(slug: str, config: str | None, data: str | None) -> None:
 
 @click.group()
 def environments() -> None:
-    """Create, list, rotate and delete environments, each with one secret of its own."""
+    """Create, list, rotate and delete environments.
+
+    Each has one secret of its own, besides the keys that are made with names.
+    """
 
 
 @environments.command("create")

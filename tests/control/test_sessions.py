@@ -13,12 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.control import one_time
-from gateway.control.directory import Directory
+from gateway.control.directory import Directory, User
 from gateway.control.keys import Keyring
 from gateway.control.people import People
 from gateway.control.principal import Principal, SignInRefused, local_path
 from gateway.control.sessions import Sessions
 from gateway.control.throttle import Throttle
+from gateway.settings.identity import SignIn
 from tests.api.fakes import KEYS, SECRET, TOKENS, FakeStore
 
 
@@ -275,3 +276,106 @@ def test_the_throttle_is_bounded() -> None:
 )
 def test_after_signing_in_one_stays_here(target: str, expected: str) -> None:
     assert local_path(target) == expected
+
+
+# ------------------------------------------------------------------------------------------------ people
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def ann(people: People) -> User:
+    return asyncio.run(people.create("ann@example.com", role="member", tenant="acme", password=PASSWORD, actor="test"))
+
+
+def test_people_sign_in_with_their_password(sessions: Sessions, ann: User, store: FakeStore) -> None:
+    answer = post(sessions, {"email": " Ann@example.com", "password": PASSWORD, "next": "/requests"})
+    assert answer.headers["location"] == "/requests"
+    found = sessions.principal(request(cookie_of(answer)))
+    assert found == Principal(None, ann.email, "member", "acme", via="session", user_id=ann.user_id)
+    assert [(entry.actor, entry.action) for entry in store.entries][-1] == ("user:ann@example.com", "signed_in")
+
+
+@pytest.mark.parametrize(
+    ("email", "password"), [("ann@example.com", "wrong"), ("ann@example.com", ""), ("eve@example.com", PASSWORD)]
+)
+def test_wrong_passwords_and_unknown_people_hear_the_same(
+    email: str, password: str, sessions: Sessions, ann: User, store: FakeStore
+) -> None:
+    with pytest.raises(SignInRefused, match="do not go together") as caught:
+        post(sessions, {"email": email, "password": password})
+    assert caught.value.status == 401
+    refused = [entry.actor for entry in store.entries if entry.action == "sign_in_refused"]
+    assert refused == (["user:ann@example.com"] if email == ann.email else [])
+
+
+def test_an_account_is_slowed_down_from_any_address(sessions: Sessions, ann: User) -> None:
+    for number in range(20):
+        sessions._accounts.failed(ann.email, time.monotonic() - number)
+    with pytest.raises(SignInRefused) as caught:
+        post(sessions, {"email": ann.email, "password": PASSWORD})
+    assert caught.value.status == 429
+
+
+def test_passwords_can_be_turned_off(sessions: Sessions, ann: User) -> None:
+    sessions.settings = SignIn(passwords=False)
+    with pytest.raises(SignInRefused, match=r"sign_in\.passwords"):
+        post(sessions, {"email": ann.email, "password": PASSWORD})
+
+
+def test_signing_out_ends_the_session_on_the_server(
+    sessions: Sessions, people: People, keyring: Keyring, ann: User, store: FakeStore, tmp_path: Path
+) -> None:
+    cookie = cookie_of(post(sessions, {"email": ann.email, "password": PASSWORD}))
+    stays = cookie_of(post(sessions, {"email": ann.email, "password": PASSWORD}))
+    elsewhere = Sessions(keyring, People(Directory(store), keyring), SECRET, tmp_path)
+    asyncio.run(elsewhere._directory.refresh())
+    assert elsewhere.principal(request(cookie)) is not None
+    asyncio.run(sessions.sign_out(request(cookie)))
+    assert sessions.principal(request(cookie)) is None
+    asyncio.run(elsewhere._directory.refresh())
+    assert elsewhere.principal(request(cookie)) is None
+    assert elsewhere.principal(request(stays)) is not None
+    assert store.entries[-1].action == "signed_out"
+
+
+@pytest.mark.parametrize("end", ["password", "everywhere", "disabled", "deleted"])
+def test_what_ends_every_session_of_somebody(end: str, sessions: Sessions, people: People, ann: User) -> None:
+    cookie = cookie_of(post(sessions, {"email": ann.email, "password": PASSWORD}))
+    token, _ = asyncio.run(people.create_token(ann, "notebook", actor="test"))
+    changes = {
+        "password": lambda: people.set_password(ann.email, "another long password", actor="test"),
+        "everywhere": lambda: people.end_sessions(ann.email, actor="test"),
+        "disabled": lambda: people.change(ann.email, disabled=True, actor="test"),
+        "deleted": lambda: people.delete(ann.email, actor="test"),
+    }
+    asyncio.run(changes[end]())
+    assert sessions.principal(request(cookie)) is None
+    by_token = sessions.principal(request({"x-api-key": token}))
+    assert (by_token is not None) is (end in ("password", "everywhere"))
+
+
+def test_a_token_does_what_its_owner_may_do_now(sessions: Sessions, people: People, ann: User) -> None:
+    token, key = asyncio.run(people.create_token(ann, "notebook", actor="test"))
+    asyncio.run(people.change(ann.email, role="viewer", tenant=None, actor="test"))
+    found = sessions.principal(request({"authorization": f"Bearer {token}"}))
+    assert found == Principal(key.key_id, ann.email, "viewer", None, None, "key", ann.user_id)
+    with pytest.raises(SignInRefused, match="API token"):
+        post(sessions, {"key": token})
+
+
+def test_a_key_works_from_its_networks_only(sessions: Sessions, keyring: Keyring) -> None:
+    far, _ = asyncio.run(keyring.create("far", role="viewer", networks=["192.0.2.0/24"]))
+    near, _ = asyncio.run(keyring.create("near", role="viewer", networks=["10.0.0.0/24"]))
+    assert sessions.principal(request({"x-api-key": far})) is None
+    assert sessions.principal(request({"x-api-key": near})) is not None
+    with pytest.raises(SignInRefused, match="from this address"):
+        post(sessions, {"key": far})
+
+
+def test_the_first_link_leads_to_the_set_up(sessions: Sessions, people: People) -> None:
+    answer = asyncio.run(sessions.redeem(request(), sessions.one_time_token()))
+    assert answer.headers["location"] == "/setup"
+    asyncio.run(people.create("ann@example.com", actor="test"))
+    answer = asyncio.run(sessions.redeem(request(), sessions.one_time_token()))
+    assert answer.headers["location"] == "/"
