@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Mapping
+from functools import lru_cache
 from zlib import crc32
 
 import msgspec
@@ -32,7 +33,7 @@ Value = bool | int | str | bytes
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    headers: dict[str, Value]
+    headers: Mapping[str, Value]
     """By name, e.g. `:event-type`, `:message-type`."""
     payload: bytes
 
@@ -77,7 +78,7 @@ class EventStreamDecoder:
                     break
                 at = self._next_candidate(data, at + _PRELUDE.size)
                 continue
-            message = _message(data[at : at + length], headers_length)
+            message = _message(data, at, at + length, headers_length)
             if message is None:
                 at = self._next_candidate(data, at + _PRELUDE.size)
             else:
@@ -113,19 +114,22 @@ def _is_prelude(length: int, headers_length: int) -> bool:
     return 0 <= headers_length <= min(room, LARGEST_HEADERS) and length <= LARGEST_MESSAGE
 
 
-def _message(data: bytes, headers_length: int) -> Message | None:
+def _message(data: bytes, start: int, end: int, headers_length: int) -> Message | None:
     """None where the checksum or a header does not hold."""
-    if crc32(data[: -_CHECKSUM.size]) != _CHECKSUM.unpack_from(data, len(data) - _CHECKSUM.size)[0]:
+    end -= _CHECKSUM.size
+    if crc32(memoryview(data)[start:end]) != _CHECKSUM.unpack_from(data, end)[0]:
         return None
-    end = _PRELUDE.size + headers_length
+    start += _PRELUDE.size
     try:
-        headers = _headers(data[_PRELUDE.size : end])
+        headers = _headers(data[start : start + headers_length])
     except (struct.error, IndexError, UnicodeDecodeError, ValueError):
         return None
-    return Message(headers, data[end : -_CHECKSUM.size])
+    return Message(headers, data[start + headers_length : end])
 
 
+@lru_cache(maxsize=256)
 def _headers(data: bytes) -> dict[str, Value]:
+    """Remembered: the messages of a stream are of few types, each with the same headers."""
     found: dict[str, Value] = {}
     at = 0
     while at < len(data):

@@ -16,7 +16,7 @@ CHUNK = "chunk"
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """`data` is JSON on one line."""
+    """`data` is JSON, unless what was sent is none."""
 
     name: str
     data: bytes
@@ -50,7 +50,7 @@ def events(data: bytes) -> list[Event]:
 
 def as_lines(data: bytes) -> bytes:
     """A binary stream as JSON lines, one event each."""
-    lines = (b"{%b:%b}\n" % (msgspec.json.encode(event.name), event.data) for event in events(data))
+    lines = (b"{%b:%b}\n" % (msgspec.json.encode(event.name), _json(event.data)) for event in events(data))
     return b"".join(lines)
 
 
@@ -60,14 +60,14 @@ def _event(message: eventstream.Message) -> Event:
         failure = {"code": message.text(":error-code"), "message": message.text(":error-message")}
         return Event("error", msgspec.json.encode(failure))
     if kind == "exception":
-        return Event(_exception_name(message.text(":exception-type")), _json(message.payload))
+        return Event(_exception_name(message.text(":exception-type")), message.payload)
     name = message.text(":event-type")
     if name == CHUNK:
         try:
-            return Event(name, _json(_decode_chunk(message.payload).content))
+            return Event(name, _decode_chunk(message.payload).content)
         except UNREADABLE:
             pass
-    return Event(name, _json(message.payload))
+    return Event(name, message.payload)
 
 
 def _exception_name(name: str) -> str:
