@@ -31,6 +31,8 @@ PAGES = {
     "request-body": "/requests/ID?tab=request",
     "response-body": "/requests/ID?tab=response",
     "headers": "/requests/ID?tab=headers",
+    "diff": "/requests/ID/diff",
+    "replay": "/requests/ID/replay",
     "costs": "/costs?period=30d",
     "costs-user": "/costs?period=7d&by=user&a=acme-user-000&b=acme-user-001",
     "statement": "/costs/statement/acme",
