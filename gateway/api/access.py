@@ -93,6 +93,8 @@ RULES = (
     Rule("/api/me/tokens/{key_id}", READERS, methods=("DELETE",), people=True),
     Rule("/api/audit", ADMINS, unbound=True),
     Rule("/api/audit/export", ADMINS, methods=("GET",), unbound=True),
+    Rule("/api/limits", EVERYONE),
+    Rule("/api/budgets", EVERYONE),
     Rule("/api/routes", READERS),
     Rule("/api/routes/explain", READERS),
 )
@@ -101,6 +103,8 @@ RULES = (
 DELEGATED = (
     Rule("/v1/{path:path}", (), methods=("*",), delegated=True),
     Rule("/v1beta/{path:path}", (), methods=("*",), delegated=True),
+    Rule("/v1beta1/{path:path}", (), methods=("*",), delegated=True),
+    Rule("/v2/{path:path}", (), methods=("*",), delegated=True),
     Rule("/p/{path:path}", (), methods=("*",), delegated=True),
 )
 

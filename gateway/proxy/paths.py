@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-_MODEL_PREFIXES = (b"/v1/", b"/v1beta/", b"/p/")
+_MODEL_PREFIXES = (b"/v1/", b"/v1beta/", b"/p/", b"/v2/", b"/v1beta1/")
+"""`/v2` is Cohere's, `/v1beta1` Vertex's."""
 _OTLP = frozenset((b"/v1/traces", b"/v1/metrics", b"/v1/logs"))
 
 
