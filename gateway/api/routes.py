@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from gateway.api import explain, health, inflight, live, menus, metrics, replay, requests, spend, totals, traces
+from gateway.api import explain, health, inflight, limits, live, menus, metrics, replay, requests, spend, totals, traces
 from gateway.api.identity_routes import identity_routes
 
 
@@ -31,6 +31,8 @@ def routes() -> list[BaseRoute]:
         Route("/api/tags/{key:path}", menus.tag_values),
         Route("/api/values/{field}", menus.field_values),
         *identity_routes(),
+        Route("/api/limits", limits.list_limits),
+        Route("/api/budgets", limits.list_budgets),
         Route("/api/routes", explain.list_routes),
         Route("/api/routes/explain", explain.explain_route),
     ]

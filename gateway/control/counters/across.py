@@ -140,6 +140,8 @@ class Across:
 
     async def _sync(self, now_us: int) -> None:
         rate, lasting = self._connected()
+        if not self._allotments:
+            await self._client.ping()
         for name, allotment in list(self._allotments.items()):
             wanted = allotment.wanted(now_us)
             if allotment.lasting:

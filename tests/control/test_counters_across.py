@@ -1,0 +1,157 @@
+"""Counters that processes share through a Redis of the test's own: within the stated bound, and what else without."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.control.counters.across import Across
+from gateway.control.counters.allotment import Allotment
+from gateway.settings.limits import Shared
+
+pytest.importorskip("redis", reason="redis-py, which talks to Redis, is not installed")
+if shutil.which("redis-server") is None:
+    pytest.skip("redis-server is not installed", allow_module_level=True)
+
+PROCESSES = 4
+
+
+class Redis:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.start()
+
+    def start(self) -> None:
+        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir"]
+        self.process = subprocess.Popen([*command, str(self.folder)], stdout=subprocess.DEVNULL)
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+            except OSError:
+                continue
+            return
+        raise AssertionError("redis-server does not listen")
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    server = Redis(tmp_path)
+    yield server
+    server.stop()
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def take(across: Across, name: str, limit: int, amount: int, *, lasting: bool) -> bool:
+    return across.take(across.allotment(name, limit, lasting=lasting), amount, now_us())
+
+
+async def exhaust(processes: list[Across], name: str, limit: int, amount: int, *, lasting: bool) -> int:
+    """How much all take together, in turns, until none of them gets anything any more."""
+    taken, quiet = 0, 0
+    while quiet < 3:
+        got = 0
+        for across in processes:
+            while take(across, name, limit, amount, lasting=lasting):
+                got += amount
+        for across in processes:
+            await across.sync()
+        taken += got
+        quiet = 0 if got else quiet + 1
+    return taken
+
+
+@pytest.mark.parametrize(("limit", "amount"), [(600, 1), (600, 7), (10, 1), (1_000_000, 4_321)])
+@pytest.mark.parametrize("lasting", [True, False], ids=["lasting", "rate"])
+def test_together_they_take_the_limit_and_no_more_than_the_credits_beyond(redis, limit, amount, lasting):
+    async def run() -> int:
+        processes = [Across(Shared(url=redis.url)) for _ in range(PROCESSES)]
+        try:
+            return await exhaust(processes, "counter", limit, amount, lasting=lasting)
+        finally:
+            for across in processes:
+                await across.close()
+
+    taken = asyncio.run(run())
+    each = max(limit * 2 // 100, 1, amount)
+    assert limit - PROCESSES * amount < taken <= limit + PROCESSES * each
+
+
+def test_money_that_was_reserved_and_not_spent_is_there_for_others(redis):
+    async def run() -> tuple[int, int]:
+        one, other = Across(Shared(url=redis.url)), Across(Shared(url=redis.url))
+        first = await exhaust([one], "budget", 1000, 10, lasting=True)
+        mine = one.allotment("budget", 1000, lasting=True)
+        for _ in range(first // 10):
+            mine.end(10, 4)
+        mine.touched_us = 0  # idle
+        await one.sync()
+        second = await exhaust([other], "budget", 1000, 10, lasting=True)
+        await one.close()
+        await other.close()
+        return first, second
+
+    first, second = asyncio.run(run())
+    assert 990 <= first <= 1020
+    assert 990 <= first * 4 // 10 + second <= 1020
+
+
+def test_without_redis_a_machine_counts_alone_and_tells_it_later(redis):
+    async def run() -> tuple[bool, bool, int]:
+        across = Across(Shared(url=redis.url))
+        other = Across(Shared(url=redis.url))
+        await across.sync()
+        redis.stop()
+        take(across, "rate", 100, 1, lasting=False)
+        await across.sync()
+        was_alone = across.alone and not across.refuses
+        for _ in range(59):
+            assert take(across, "rate", 100, 1, lasting=False)
+        redis.start()
+        await across.sync()
+        rest = await exhaust([other], "rate", 100, 1, lasting=False)
+        back = not across.alone
+        await across.close()
+        await other.close()
+        return was_alone, back, rest
+
+    was_alone, back, rest = asyncio.run(run())
+    assert (was_alone, back) == (True, True)
+    assert 36 <= rest <= 42  # what the first one had asked for beyond its sixty is not there for the other
+
+
+def test_without_redis_calls_are_refused_where_that_is_the_policy():
+    async def run() -> bool:
+        across = Across(Shared(url="redis://127.0.0.1:1/0", on_failure="refuse"))
+        await across.sync()
+        await across.close()
+        return across.refuses
+
+    assert asyncio.run(run())
+
+
+def test_an_allotment_that_was_denied_goes_no_further():
+    allotment = Allotment("a", 100, 2, lasting=True)
+    allotment.denied = True
+    assert not allotment.take(1, 0, alone=False)
+    assert allotment.take(1, 0, alone=True)
+    allotment.end(1, 1)
+    assert (allotment.in_use, allotment.spent) == (0, 1)
