@@ -48,7 +48,13 @@ def _price(
     catalog: Catalog, provider: str, model: str, usage: Usage | None, service_tier: str | None, at_us: int
 ) -> Price | None:
     """Images that no tokens were counted for are listed by quality and size: `hd/1024-x-1792/dall-e-3`."""
-    if usage is not None and usage.images and usage.total_tokens is None and service_tier:
+    if (
+        usage is not None
+        and usage.images
+        and usage.total_tokens is None
+        and service_tier
+        and service_tier[-1].isdigit()
+    ):
         quality, _, size = service_tier.rpartition("/")
         sized = f"{size.replace('x', '-x-')}/{model}"
         for variant in (f"{quality or 'standard'}/{sized}", sized):

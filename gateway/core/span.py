@@ -139,6 +139,8 @@ class CallClosed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What is billed at other models' prices; in the cost, not in `usage`."""
     bill_id: str | None = None
     """`provider:id` of what is paid for, where other calls may report it again: the first one recorded is booked."""
+    bill_is_own: bool = False
+    """This call made the bill: it is booked in any case."""
 
 
 class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -57,6 +57,8 @@ class Answer(msgspec.Struct, kw_only=True):
     bill_id: str | None = None
     """The id of what is being paid for, where more than one call can report it (a background response, a batch): only
     the first report is booked. None for a call that pays for itself."""
+    bill_is_own: bool = False
+    """This call made the bill that `bill_id` names: it is booked whatever was seen before, later reports are not."""
     complete: bool = True
     """False for a stream that ended without its end mark or finish reason: it was cut."""
 

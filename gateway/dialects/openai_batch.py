@@ -65,7 +65,10 @@ class OpenAIFileContent(Dialect):
     def read(self, data: bytes, streaming: bool, status: int, context: Context = NOTHING) -> Answer:
         if status >= 400:
             return Answer(error=error_message(data))
-        return self.settle(data, streaming, context)
+        answer = self.settle(data, streaming, context)
+        if answer.usage is not None:
+            answer.kind = "batch"
+        return answer
 
 
 def _used_by_model(data: bytes) -> dict[str, Usage]:

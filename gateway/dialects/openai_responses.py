@@ -72,6 +72,8 @@ class OpenAIResponses(InDeployment, Dialect):
     family = "openai"
     reads_body = True
     needs_model = True
+    makes_bills = True
+    """Whether what it answers was made by the call, and not only fetched."""
 
     def settle(self, data: bytes, streaming: bool, context: Context = NOTHING) -> Answer:
         if not streaming:
@@ -84,6 +86,7 @@ class OpenAIResponses(InDeployment, Dialect):
         else:
             answer = Answer(complete=_is_complete(data))
             _settle_stream(answer, data)
+        answer.bill_is_own = self.makes_bills and answer.bill_id is not None
         return with_evidence(answer, data, context)
 
     def read(self, data: bytes, streaming: bool, status: int, context: Context = NOTHING) -> Answer:
@@ -103,6 +106,7 @@ class OpenAIResponses(InDeployment, Dialect):
             answer = Answer(complete=_is_complete(data))
             _read_stream(answer, collected, data)
         collected.into(answer)
+        answer.bill_is_own = self.makes_bills and answer.bill_id is not None
         return with_evidence(answer, data, context)
 
     def prompt(self, body: bytes) -> str | None:
@@ -123,6 +127,7 @@ class OpenAIResponseRetrieved(OpenAIResponses):
     name = "openai.responses.retrieve"
     reads_body = False
     needs_model = False
+    makes_bills = False
 
     def settle(self, data: bytes, streaming: bool, context: Context = NOTHING) -> Answer:
         return super().settle(data, streaming or _looks_like_a_stream(data), context)

@@ -21,7 +21,7 @@ class Bills:
             answer.bill_id = None
             return
         bill_id = f"{provider}:{answer.bill_id}"
-        if bill_id in self._seen:
+        if bill_id in self._seen and not answer.bill_is_own:
             answer.usage = answer.cost_nanousd = answer.bill_id = None
             answer.also = []
             return

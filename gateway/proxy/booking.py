@@ -249,6 +249,7 @@ def _closed(
         answer.priced_as,
         answer.also,
         answer.bill_id,
+        answer.bill_is_own,
     )
 
 

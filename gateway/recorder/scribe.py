@@ -63,7 +63,9 @@ class Scribe:
             span.input_preview = self._preview(dialect.prompt(asked.text) if asked.text else None)
             span.output_preview = self._preview(response_text)
         span.tool_calls = self._tool_calls(answer.tool_calls) or None
-        return SpanWrite(span, self._payload(closed, asked, said, response_text, counts), closed.bill_id)
+        return SpanWrite(
+            span, self._payload(closed, asked, said, response_text, counts), closed.bill_id, closed.bill_is_own
+        )
 
     def interrupted(self, opened: CallOpened) -> SpanWrite:
         """The row of a call whose worker died before its end. The provider may have billed it, so its input counts as

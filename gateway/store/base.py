@@ -25,6 +25,8 @@ class SpanWrite(msgspec.Struct):
     bill_id: str | None = None
     """Where several calls may report one bill, which: the first one stored keeps its usage and cost, and of the
     others `not_billed` is stored."""
+    bill_is_own: bool = False
+    """The call that made the bill keeps its usage and cost in any case."""
 
 
 def not_billed(span: Span) -> Span:

@@ -194,6 +194,8 @@ def test_every_bill_has_an_id_and_what_was_not_billed_has_none(dialect: Dialect)
     for answer in (dialect.settle(WHOLE[0], False), fetched.settle(WHOLE[0], False), dialect.settle(STREAMS[0], True)):
         assert (answer.bill_id, answer.usage) == ("resp_1", FULL)
     assert dialect.settle(WHOLE[2], False).bill_id is None
+    assert dialect.settle(WHOLE[0], False).bill_is_own
+    assert not fetched.settle(WHOLE[0], False).bill_is_own
 
 
 def test_a_fetched_stream_is_known_by_its_bytes() -> None:

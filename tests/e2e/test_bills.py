@@ -96,7 +96,7 @@ def test_the_results_of_a_batch_are_paid_at_batch_prices_and_once(billing: Gatew
     assert rows[0]["billed_also"] == [
         {"model": "m-2", "input_tokens": 1_000_000, "output_tokens": 100_000, "service_tier": "batch"}
     ]
-    assert [row["kind"] for row in rows] == ["file", "file"]
+    assert [row["kind"] for row in rows] == ["batch", "batch"]
 
 
 def test_a_routing_services_charge_is_what_is_booked(billing: Gateway, upstream: Upstream) -> None:

@@ -119,6 +119,9 @@ def test_a_bill_is_settled_once() -> None:
         (USAGE, "two:r-1"),
     ]
     assert (again.usage_raw, again.cost_nanousd) == (b"{}", None)
+    made = Answer(usage=USAGE, bill_id="r-1", bill_is_own=True)
+    bills.settle_once("one", made)
+    assert made.usage == USAGE
     assert cost(again).total is None
 
 

@@ -545,10 +545,10 @@ def test_keys_are_kept_and_their_changes_seen(make_store: MakeStore) -> None:
 def test_a_bill_is_booked_with_its_first_report(make_store: MakeStore) -> None:
     """Reported twice in one batch, again in a later one, and replayed after a crash."""
 
-    def reported(number: int, bill_id: str | None = "openai:resp_1") -> SpanWrite:
+    def reported(number: int, bill_id: str | None = "openai:resp_1", *, own: bool = False) -> SpanWrite:
         span = make_span(number, tenant="bills", usage=Usage(input_tokens=10, output_tokens=2), usage_raw=b"{}")
         span.usage_source, span.cost_source, span.cost_nanousd = "reported", "catalog", 500
-        return SpanWrite(span, None, bill_id)
+        return SpanWrite(span, None, bill_id, own)
 
     async def work(store: Store) -> None:
         first, again, later = reported(1), reported(2), reported(3)
@@ -565,6 +565,10 @@ def test_a_bill_is_booked_with_its_first_report(make_store: MakeStore) -> None:
         assert list(booked.values()) == [(500, "reported", b"{}"), (None, "none", b"{}"), (None, "none", b"{}")]
         totals = (await store.stats(SpanFilter(tenant=("bills",)))).totals
         assert (totals.requests, totals.cost_nanousd, totals.input_tokens, totals.unpriced) == (5, 1500, 30, 0)
+        made, fetched = reported(6, "openai:resp_1", own=True), reported(7, "openai:resp_3")
+        await store.write(Batch(spans=[made, reported(8, "openai:resp_3", own=True), fetched]))
+        totals = (await store.stats(SpanFilter(tenant=("bills",)))).totals
+        assert (totals.requests, totals.cost_nanousd) == (8, 2500), "what made a bill is booked in any case"
 
     using(make_store, work)
 

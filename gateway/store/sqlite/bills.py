@@ -17,17 +17,18 @@ DELETE FROM billed WHERE bill_id IN (SELECT bill_id FROM billed WHERE billed_at 
 
 
 async def reported_before(db: aiosqlite.Connection, writes: Iterable[SpanWrite]) -> set[str]:
-    """The request_ids of those whose bill is in the store, or comes before them among these."""
-    bills = [(write.bill_id, write.span.request_id) for write in writes if write.bill_id is not None]
-    if not bills:
+    """The request_ids of those whose bill is in the store, or comes before them among these; never of those that made
+    their bill themselves."""
+    bills = [write for write in writes if write.bill_id is not None]
+    if all(write.bill_is_own for write in bills):
         return set()
-    asked = msgspec.json.encode([bill_id for bill_id, _ in bills]).decode()
+    asked = msgspec.json.encode([write.bill_id for write in bills]).decode()
     seen = {bill_id for (bill_id,) in await db.execute_fetchall(KNOWN_BILLS, (asked,))}
     repeats = set()
-    for bill_id, request_id in bills:
-        if bill_id in seen:
-            repeats.add(request_id)
-        seen.add(bill_id)
+    for write in bills:
+        if write.bill_id in seen and not write.bill_is_own:
+            repeats.add(write.span.request_id)
+        seen.add(write.bill_id)
     return repeats
 
 
