@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.core.span import Payload, Span, ToolCall
-from gateway.dashboard import talk_anthropic, talk_cohere, talk_gemini, talk_openai, talk_short
+from gateway.dashboard import talk_anthropic, talk_bedrock, talk_cohere, talk_gemini, talk_openai, talk_short
 from gateway.dashboard.prose import json_tokens, markdown
 from gateway.dashboard.talk import (
     SHOWN_CHARACTERS,
@@ -38,7 +38,8 @@ QUIET_SETTINGS = frozenset(
         "model", "messages", "tools", "stream", "stream_options", "metadata", "input", "prompt", "functions",
         "system", "contents", "systemInstruction", "system_instruction", "generateContentRequest", "generationConfig",
         "generation_config", "content", "requests", "instances", "message", "chat_history", "preamble",
-        "tool_results", "texts", "text", "inputs", "query", "documents",
+        "tool_results", "texts", "text", "inputs", "query", "documents", "toolConfig", "inferenceConfig", "jsonrpc", "id",
+        "method", "params",
     )
 )  # fmt: skip
 """What is shown as turns, or by its parts."""
@@ -54,6 +55,8 @@ _REQUESTS: dict[str, Callable[[Body], Conversation]] = {
     "gemini.embed": talk_gemini.embedded,
     "gemini.vertex_embed": talk_gemini.embedded,
     "gemini.vertex_image": talk_gemini.embedded,
+    "bedrock.converse": talk_bedrock.request,
+    "mcp": talk_bedrock.called,
     "cohere.chat.v1": talk_cohere.request_v1,
     "cohere.embed": talk_short.inputs,
     "cohere.tokens": talk_short.inputs,
@@ -117,8 +120,8 @@ def _request(dialect: str, body: Body) -> Conversation:
 
 
 def _settings(body: Body) -> list[tuple[str, Any]]:
-    """Google's are one level down."""
-    inner = body.get("generationConfig", body.get("generation_config"))
+    """Google's and Bedrock's are one level down."""
+    inner = body.get("generationConfig", body.get("generation_config", body.get("inferenceConfig")))
     return [*(inner.items() if isinstance(inner, dict) else ()), *body.items()]
 
 
