@@ -24,7 +24,7 @@ async def read_json(request: Request, kind: type[T]) -> T:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MOST_BYTES:
-            raise CallError(413, "body_too_large", f"The body is larger than {MOST_BYTES // 1024} KB.")
+            raise CallError(413, "too_large", f"The body is larger than {MOST_BYTES // 1024} KB.")
     try:
         return msgspec.json.decode(body or b"{}", type=kind)
     except msgspec.ValidationError as exc:
