@@ -38,8 +38,8 @@ QUIET_SETTINGS = frozenset(
         "model", "messages", "tools", "stream", "stream_options", "metadata", "input", "prompt", "functions",
         "system", "contents", "systemInstruction", "system_instruction", "generateContentRequest", "generationConfig",
         "generation_config", "content", "requests", "instances", "message", "chat_history", "preamble",
-        "tool_results", "texts", "text", "inputs", "query", "documents", "toolConfig", "inferenceConfig", "jsonrpc", "id",
-        "method", "params",
+        "tool_results", "texts", "text", "inputs", "query", "documents", "toolConfig", "inferenceConfig", "jsonrpc",
+        "id", "method", "params",
     )
 )  # fmt: skip
 """What is shown as turns, or by its parts."""

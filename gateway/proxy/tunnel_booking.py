@@ -64,6 +64,8 @@ def book_refusal(tunnel: Tunnel, error: CallError) -> None:
 def book_end(tunnel: Tunnel, status: int, error: CallError | None) -> None:
     """The connection's end. What it cost is in its turns. Raises JournalError."""
     closed = _closed(tunnel, tunnel.request_id, status, error, Answer(), Cost(), tunnel.started_at)
+    if tunnel.target is not None:
+        tunnel.target.upstream.health.note(closed.error_type, None, closed.ended_at)
     tunnel.gateway.journal.close(closed, (), ())
 
 
