@@ -71,7 +71,7 @@ async def read_trace(store: SpanReader, principal: Principal, trace_id: str) -> 
     if not spans:
         message = f"There is no trace {trace_id[:100]!r} in the log. It may be too new or too old."
         raise CallError(404, "trace_not_found", message, param="trace_id")
-    return in_order(spans)
+    return await asyncio.to_thread(in_order, spans)
 
 
 def totals_of(spans: list[TraceSpan]) -> TraceTotals:

@@ -125,6 +125,16 @@ def parsed(data: bytes) -> Any:
         return NOT_JSON
 
 
+def tree_of(text: str) -> Node | None:
+    """Laid-out JSON as a tree; None for what is no whole JSON."""
+    value = parsed(text.encode("utf-8", "replace"))
+    if not isinstance(value, (dict, list)):
+        return None
+    tree = _node(None, value, [MAX_NODES], 0, None)
+    tree.is_open = True
+    return tree
+
+
 def events_from(data: bytes, start: int) -> list[EventView]:
     found = events(data)
     return [

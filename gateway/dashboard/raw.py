@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -71,7 +72,7 @@ async def node(request: Request) -> Response:
         views = events_from(data, start)
         following = start + len(views) if events_from(data, start + len(views)) else 0
         return respond(NodePart(url, events=tuple(views), next_event=following))
-    more = more_of(data, query.get("at", ""), start)
+    more = await asyncio.to_thread(more_of, data, query.get("at", ""), start)
     if more is None:
         raise HTTPException(404, "There is nothing at this place of the body.")
     if isinstance(more, str):
@@ -83,7 +84,7 @@ async def find(request: Request) -> Response:
     """Looks through the whole body, shown or not."""
     data, content_type, _ = await _body(request)
     wanted = request.query_params.get("find", "").strip()[:LONGEST_SEARCH]
-    hits, total = hits_in(data, content_type, wanted) if wanted else ([], 0)
+    hits, total = await asyncio.to_thread(hits_in, data, content_type, wanted) if wanted else ([], 0)
     return respond(Found(hits, total, wanted))
 
 

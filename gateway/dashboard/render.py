@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from gateway.dashboard import assets, format, urls  # noqa: A004 - the module of numbers
+from gateway.dashboard.bodies import tree_of
 from gateway.dashboard.failures import status as status_of
 from gateway.dashboard.prose import visible
 from gateway.dashboard.shapes import provider_tile
@@ -59,7 +60,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    found.globals.update(urls=urls, provider_tile=provider_tile, status_of=status_of, number=format)
+    found.globals.update(urls=urls, provider_tile=provider_tile, status_of=status_of, number=format, tree_of=tree_of)
     return found
 
 

@@ -50,6 +50,19 @@ def test_a_streamed_call_is_replayed_as_a_stream(gateway: Gateway) -> None:
     assert (row["stream"], row["response_text"]) == (True, made["text"])
 
 
+def test_the_page_of_a_replay_sets_both_side_by_side(gateway: Gateway) -> None:
+    row = gateway.row_of(gateway.chat("demo/echo", "Say it on a page"))
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE_S)
+    headers = {"authorization": f"Bearer {ADMIN_KEY}", "accept": "text/html"}
+    connection.request("POST", f"/requests/{row['request_id']}/replay", "model=demo%2Florem", headers)
+    response = connection.getresponse()
+    page = response.read().decode()
+    connection.close()
+    assert response.status == 200
+    for words in ("Figures", "Original", "Replay", "demo/echo", "demo/lorem", "Say it on a page"):
+        assert words in page
+
+
 def test_what_cannot_be_replayed_says_why(gateway: Gateway) -> None:
     assert send(gateway, "/api/requests/01a1fb17-e7d9-75bf-b372-c6d9023cfc45/replay")[0] == 404
     row = gateway.row_of(gateway.chat("demo/echo", "Mine"))
