@@ -76,7 +76,7 @@ def _used_by_model(data: bytes) -> dict[str, Usage]:
     in it leaves an empty line, which no such file has."""
     if b'"custom_id"' not in data[:4096] or b"\n\n" in data.rstrip():
         return {}
-    sums: dict[str, Usage] = {}
+    sums: dict[str, list[Any]] = {}
     for line in data.splitlines():
         try:
             response = _decode_line(line).response
@@ -88,15 +88,19 @@ def _used_by_model(data: bytes) -> dict[str, Usage]:
         usage = any_usage(raw) if raw != b"null" else None
         if usage is not None:
             model = response.body.model if isinstance(response.body.model, str) else ""
-            sums[model] = added(sums[model], usage) if model in sums else usage
-    return sums
+            _add(sums.setdefault(model, [None] * len(Usage.__struct_fields__)), usage)
+    return {model: Usage(*counts) for model, counts in sums.items()}
+
+
+def _add(counts: list[Any], usage: Usage) -> None:
+    """Count by count; what no line reports is not reported."""
+    for place, count in enumerate(astuple(usage)):
+        if count is not None:
+            counts[place] = count + (counts[place] or 0)
 
 
 def added(one: Usage, other: Usage) -> Usage:
     """Count by count; not reported by either is not reported."""
-    return Usage(
-        *(
-            mine if theirs is None else theirs if mine is None else mine + theirs
-            for mine, theirs in zip(astuple(one), astuple(other), strict=True)
-        )
-    )
+    counts = list(astuple(one))
+    _add(counts, other)
+    return Usage(*counts)
