@@ -32,7 +32,7 @@ _DOUBLE_SLASH = re.compile(r"(?<!:)//+")
 
 RESTART_SETTINGS = (
     *("server.host", "server.port", "server.workers", "server.data", "server.drain_s", "store.url"),
-    "log.journal_max_mb",
+    *("log.journal_max_mb", "shared"),
 )
 """What a reload cannot change: the socket and the files are open, and the recorder is told once, when it starts."""
 

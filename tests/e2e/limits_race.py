@@ -159,6 +159,13 @@ def spend_the_rest(gateway: Gateway) -> int:
     return made
 
 
+def reserved(gateway: Gateway) -> float:
+    """Dollars, by calls under way and by those that a crash cut off."""
+    status, budgets = gateway.get("/api/budgets")
+    assert status == 200, budgets
+    return sum(float(each["reserved_usd"]) for each in budgets["items"])
+
+
 def spent(gateways: list[Gateway], complete: int) -> float:
     """By the log, once it has everything: what was complete for its client at least."""
 
@@ -205,7 +212,7 @@ def one_round(folder: Path, upstream: Upstream, *, clients: int, kill: bool, red
         killing = (lambda: os.kill(worker_of(gateways[0]), signal.SIGKILL)) if kill else None
         statuses = race_for_budget(gateways, clients, killing)
         if kill:
-            time.sleep(12)  # what the crash cut off is booked, and its reservations are given back
+            wait_for(lambda: reserved(gateways[0]) == 0, "what the crash cut off is booked", 60)
         rest = spend_the_rest(gateways[0])
         return Round(through, statuses, spent(gateways, statuses[200] + rest))
     finally:
