@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 
 from gateway.dialects.anthropic_endpoints import ENDPOINTS as ANTHROPIC
 from gateway.dialects.base import Answer, Billed, Context, Dialect
 from gateway.dialects.bedrock_endpoints import ENDPOINTS as BEDROCK
 from gateway.dialects.cohere_endpoints import ENDPOINTS as COHERE
 from gateway.dialects.gemini_endpoints import ENDPOINTS as GEMINI
-from gateway.dialects.mcp import Mcp
+from gateway.dialects.mcp import Mcp, McpChannel
 from gateway.dialects.openai_endpoints import ENDPOINTS as OPENAI
 from gateway.dialects.realtime import Realtime
 
@@ -17,8 +18,8 @@ __all__ = ["DECIDED", "OPAQUE", "Answer", "Billed", "Context", "Dialect", "diale
 
 OPAQUE = Dialect()
 
-DECIDED: dict[str | None, Dialect] = {"mcp": Mcp()}
-"""By what a provider is said to speak, where its paths do not tell: every POST to it is in this dialect."""
+DECIDED: dict[str | None, tuple[Dialect, Dialect]] = {"mcp": (Mcp(), McpChannel())}
+"""By what a provider is said to speak, where its paths do not tell: the dialect of a POST to it, and of all else."""
 
 _BY_ENDPOINT: tuple[tuple[bytes, re.Pattern[bytes], Dialect], ...] = (
     *ANTHROPIC,
@@ -32,7 +33,8 @@ _BY_ENDPOINT: tuple[tuple[bytes, re.Pattern[bytes], Dialect], ...] = (
 and without `/v1`, and under `/p/{provider}` with whatever the provider puts in front."""
 
 _BY_NAME: dict[str, Dialect] = {
-    dialect.name: dialect for dialect in (OPAQUE, *DECIDED.values(), *(dialect for _, _, dialect in _BY_ENDPOINT))
+    dialect.name: dialect
+    for dialect in (OPAQUE, *chain.from_iterable(DECIDED.values()), *(dialect for _, _, dialect in _BY_ENDPOINT))
 }
 
 

@@ -54,6 +54,14 @@ _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_result = msgspec.json.Decoder(_Result).decode
 
 
+class McpChannel(Dialect):
+    """Listening to what a server says of its own (GET), and ending a session (DELETE)."""
+
+    name = "mcp.channel"
+    kind = "mcp"
+    family = "mcp"
+
+
 class Mcp(Dialect):
     """Chosen by the provider (`dialect: mcp`), for every POST to it; whether an answer is a stream, it says itself."""
 

@@ -49,7 +49,11 @@ class Head:
     )
 
     def __init__(
-        self, method: bytes, url: bytes, headers: Headers, spoken: Mapping[str, Dialect] = MappingProxyType({})
+        self,
+        method: bytes,
+        url: bytes,
+        headers: Headers,
+        spoken: Mapping[str, tuple[Dialect, Dialect]] = MappingProxyType({}),
     ) -> None:
         """`headers` as they came, without `content-length`; `spoken` are the dialects of providers that decide it
         themselves, whatever the path (`Table.spoken`)."""
@@ -62,8 +66,8 @@ class Head:
         """As it is forwarded and logged: a key in it is the gateway's, not the provider's."""
         self.provider, self.path = provider_in(path)
         """The provider that a path under /p/ names, and the path that is meant there."""
-        own = spoken.get(self.provider) if self.provider is not None and method == b"POST" else None
-        self.dialect = own or dialect_for(method, self.path)
+        own = spoken.get(self.provider) if self.provider is not None else None
+        self.dialect = dialect_for(method, self.path) if own is None else own[method != b"POST"]
         content_type = lookup.get(b"content-type", b"")
         self.content_type = content_type.decode("latin-1") or None
         is_json = method == b"POST" and content_type.lower().startswith(b"application/json")

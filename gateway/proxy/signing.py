@@ -1,6 +1,6 @@
 """Signing requests to AWS with access keys (Signature Version 4), by botocore's own signer.
 
-botocore is imported when a provider has access keys, and only then: it takes 0.1 s and 18 MB, which nobody else should
+botocore is imported when a provider has access keys, and only then: it takes 0.1 s and 4 MB, which nobody else should
 pay for. A bearer token (`api_key`) needs no signature.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """

@@ -10,7 +10,7 @@ import pytest
 from gateway.dialects import DECIDED, Answer, Context, Dialect
 from tests.dialects.contract import *  # noqa: F403  # the tests are those of the contract
 
-MCP = DECIDED["mcp"]
+MCP, CHANNEL = DECIDED["mcp"]
 
 ASKED = json.dumps(
     {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "search", "arguments": {"q": "cats"}}},
@@ -106,3 +106,10 @@ def test_an_error_of_the_server_before_any_json_rpc():
 def test_nothing_is_asked_and_nothing_counted():
     assert MCP.prompt(b'{"method":"tools/list"}') is None
     assert read(WHOLE).usage is None
+
+
+def test_what_a_server_says_of_its_own_is_no_answer_and_never_cut_short():
+    heard = stream(PROGRESS)
+    assert (CHANNEL.kind, CHANNEL.reads_body) == ("mcp", False)
+    assert CHANNEL.settle(heard, True) == CHANNEL.read(heard, True, 200) == Answer()
+    assert CHANNEL.read(b"no session", True, 404).error == "no session"

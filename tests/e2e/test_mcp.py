@@ -91,6 +91,8 @@ def test_a_session_is_ended_and_listened_to(gateway: Gateway, upstream: Upstream
     upstream.script = says({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}, streams=True)
     heard = gateway.exchange(get("/p/pets/mcp", f"authorization: Bearer {APP_KEY}", "accept: text/event-stream"))
     assert b"list_changed" in heard.body
+    row = gateway.row_of(heard)
+    assert (row["kind"], row["error_type"]) == ("mcp", None)
 
 
 def test_the_gateways_own_errors_are_json_rpc(gateway: Gateway):
