@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from bench import latency, machine, memory, peers, recording, startup, streams, throughput
+from bench import latency, machine, memory, pages, peers, recording, startup, streams, throughput
 from bench.effort import FULL, QUICK, Effort
 from bench.lab import REST_CORE, WORK, Lab
 from bench.report import Section, render
@@ -30,6 +30,7 @@ PARTS: dict[str, Callable[[Lab, Effort], Section]] = {
     "recorder": recording.run,
     "startup": startup.run,
     "memory": memory.run,
+    "pages": pages.run,
     "peers": peers.run,
 }
 HERE = Path(__file__).parent

@@ -32,6 +32,7 @@ from gateway.store.sqlite import schema
 from gateway.store.sqlite.series import COUNTERS, DURATIONS
 
 CALLS = 10_000_000
+DEFAULT = WORK / "pages" / "data" / "callgate.db"
 COPIES = 20
 USER_VARIANTS = 4
 """Copies of a call share its user with every fourth other."""
@@ -269,7 +270,7 @@ def fill(path: Path, calls: int, copies: int, until_us: int, days: int = 30) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.fill", description=__doc__)
-    parser.add_argument("file", nargs="?", type=Path, default=WORK / "pages" / "callgate.db")
+    parser.add_argument("file", nargs="?", type=Path, default=DEFAULT)
     parser.add_argument("--calls", type=int, default=CALLS)
     parser.add_argument("--copies", type=int, default=COPIES, help="how often each made-up call is copied")
     args = parser.parse_args()

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.control.costs import Summary, per_thousand, summary
+from gateway.control.forecast import Forecast
 from gateway.dashboard import urls
 from gateway.dashboard.charts import Chart
 from gateway.dashboard.costs_charts import HeatRow, heat_rows, spend_chart
@@ -170,6 +171,7 @@ def _page(view: View, shell: Shell, by: Dimension, facts: Facts, tags: Sequence[
             facts.groups[:GROUPS_SHOWN],
             facts.before,
             found.now,
+            all_before=len(facts.before) < GROUPS_ASKED,
             name=lambda key: label(key) if key else by.nothing,
             color=lambda key: colors.get(key or "", OTHER),
             link=lambda key: _list(view, *filters_of(by, key)) if key and by.key not in TIMES else "",
@@ -227,22 +229,38 @@ def _stats(view: View, found: Summary) -> list[CostStat]:
     if found.savings.without_price:
         saved += f", {plural(found.savings.without_price, 'call')} without a price"
     stats = [
-        CostStat("Spend", money_sum(now.cost_nanousd), change(now.cost_nanousd, before.cost_nanousd),
-                 f"from {money_sum(before.cost_nanousd)}" if before.requests else "", _list(view, ("order", "costliest"))),
-        CostStat("Month to date", money_sum(forecast.spent_nanousd), None,
-                 f"{money_sum(forecast.burn_nanousd_per_day)} a day" if forecast.burn_nanousd_per_day is not None else ""),
+        CostStat(
+            "Spend",
+            money_sum(now.cost_nanousd),
+            change(now.cost_nanousd, before.cost_nanousd),
+            _from(before.cost_nanousd if before.requests else None),
+            _list(view, ("order", "costliest")),
+        ),
+        CostStat("Month to date", money_sum(forecast.spent_nanousd), None, _burn(forecast)),
         CostStat("Forecast for the month", money_sum(forecast.expected_nanousd), None, ahead),
-        CostStat("Per 1,000 requests", money_sum(each), change(each, each_before),
-                 f"from {money_sum(each_before)}" if each_before is not None else ""),
-        CostStat("Per 1,000 tokens", money_sum(token), change(token, token_before),
-                 f"from {money_sum(token_before)}" if token_before is not None else ""),
+        CostStat("Per 1,000 requests", money_sum(each), change(each, each_before), _from(each_before)),
+        CostStat("Per 1,000 tokens", money_sum(token), change(token, token_before), _from(token_before)),
         CostStat("Saved by prompt caches", money_sum(found.savings.saved_nanousd), None, saved),
-        CostStat("Spent on failures", money_sum(found.failed.cost_nanousd), None,
-                 f"{rate(found.failed.cost_nanousd, now.cost_nanousd)} of spend", _list(view, ("status", "error"))),
-    ]  # fmt: skip
+        CostStat(
+            "Spent on failures",
+            money_sum(found.failed.cost_nanousd),
+            None,
+            f"{rate(found.failed.cost_nanousd, now.cost_nanousd)} of spend",
+            _list(view, ("status", "error")),
+        ),
+    ]
     if now.unpriced:
         stats.append(CostStat("Unpriced", short(now.unpriced), None, "calls", _list(view, ("unpriced", "true"))))
     return stats
+
+
+def _from(before: int | None) -> str:
+    return "" if before is None else f"from {money_sum(before)}"
+
+
+def _burn(forecast: Forecast) -> str:
+    burn = forecast.burn_nanousd_per_day
+    return "" if burn is None else f"{money_sum(burn)} a day"
 
 
 def _list(view: View, *plus: tuple[str, str]) -> str:

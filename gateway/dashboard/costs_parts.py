@@ -96,15 +96,18 @@ def cost_rows(
     before: Sequence[Group],
     whole: Totals,
     *,
+    all_before: bool,
     name: Callable[[str | None], str],
     color: Callable[[str | None], str],
     link: Callable[[str | None], str],
 ) -> list[CostRow]:
+    """`all_before`: a group that is not in `before` had no calls; else nobody knows."""
     was = {group.key: group.totals for group in before}
+    nothing = Totals() if before and all_before else None
     return [
         _row(
             group.totals,
-            was.get(group.key, Totals()) if before else None,
+            was.get(group.key, nothing),
             whole,
             (name(group.key), link(group.key), color(group.key)),
             spark([float(value) for value in group.series], color="var(--chart-before)", height=18),

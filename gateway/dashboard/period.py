@@ -41,13 +41,12 @@ WIDTHS = (
     (HOUR, MINUTE, "minute"),
     (3 * HOUR, 5 * MINUTE, "5 minutes"),
     (6 * HOUR, 10 * MINUTE, "10 minutes"),
-    (12 * HOUR, 15 * MINUTE, "15 minutes"),
-    (DAY, 30 * MINUTE, "30 minutes"),
     (2 * DAY, HOUR, "hour"),
     (7 * DAY, 3 * HOUR, "3 hours"),
     (14 * DAY, 6 * HOUR, "6 hours"),
 )
-"""(up to this length, the width of a bucket, its name after "per"); a day beyond."""
+"""(up to this length, the width of a bucket, its name after "per"); a day beyond. From half a day on the widths are whole
+hours, which rollups answer whatever the number of calls."""
 
 
 @dataclass(frozen=True)

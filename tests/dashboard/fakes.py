@@ -7,6 +7,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -40,9 +41,20 @@ from gateway.store.base import (
 )
 from pricing.usage import Usage
 from tests.store.memory_documents import MemoryControl
+from tests.store.naive import value_of
 
 SECOND = 1_000_000
 ADMIN = Principal(None, "operator", "admin", via="session")
+
+
+UNITS = {"day": 86_400 * SECOND, "hour": 3600 * SECOND}
+
+
+def _key(span: Span, by: str) -> str | None:
+    """Of the group; days and hours are those of UTC."""
+    if by in UNITS:
+        return datetime.fromtimestamp(span.started_at // UNITS[by] * UNITS[by] / SECOND, UTC).isoformat()
+    return value_of(span, by)
 
 
 class FakeStore(MemoryControl):
@@ -100,7 +112,13 @@ class FakeStore(MemoryControl):
         return stats_of(self._matching(which))
 
     async def buckets(
-        self, which: SpanFilter, *, width_us: int, split: str | None = None, time_zone: str = "UTC"
+        self,
+        which: SpanFilter,
+        *,
+        width_us: int,
+        split: str | None = None,
+        among: Sequence[str] | None = None,
+        time_zone: str = "UTC",
     ) -> list[Bucket]:
         assert which.from_us is not None
         assert which.to_us is not None
@@ -114,8 +132,8 @@ class FakeStore(MemoryControl):
             errors = Counter(span.error_type for span in rows if span.error_type)
             cost: Counter[str] = Counter()
             for span in rows:
-                cost[getattr(span, split) if split else ""] += span.cost_nanousd or 0
-            by = {name: amount for name, amount in cost.items() if name and amount}
+                cost[(value_of(span, split) or "") if split else ""] += span.cost_nanousd or 0
+            by = {name: amount for name, amount in cost.items() if name and amount and name in (among or (name,))}
             made.append(Bucket(start, stats.totals, stats.latency, stats.ttft, dict(errors), by))
         return made
 
@@ -130,12 +148,13 @@ class FakeStore(MemoryControl):
     ) -> list[Group]:
         groups: dict[str | None, list[Span]] = {}
         for span in self._matching(which):
-            groups.setdefault(getattr(span, by), []).append(span)
+            groups.setdefault(_key(span, by), []).append(span)
         made = []
         for key, rows in groups.items():
             stats = stats_of(rows)
             made.append(Group(key, stats.totals, stats.latency, series_of(rows, which, spark_width_us)))
-        return sorted(made, key=lambda group: -group.totals.cost_nanousd)[:limit]
+        order = (lambda group: group.key or "") if by in UNITS else lambda group: -group.totals.cost_nanousd
+        return sorted(made, key=order)[:limit]
 
     async def failures(self, which: SpanFilter, *, limit: int = 10, spark_width_us: int | None = None) -> list[Failure]:
         groups: dict[tuple[Any, ...], list[Span]] = {}
