@@ -37,6 +37,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         context = browser.new_context(viewport={"width": 1440, "height": 900}, timezone_id="UTC")
         page = context.new_page()
         page.goto(base + installation.sign_in)
+        page.goto(base + "/")
         expect(page.get_by_role("heading", name="Overview")).to_be_visible()
         page.close()
         yield base, installation, context, call.request_id
@@ -198,6 +199,7 @@ def test_without_script_it_can_be_read(world: World) -> None:
     context = signed_in.browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(base + installation.sign_in)
+    page.goto(base + "/")
     expect(page.locator("#requests-data table")).to_be_visible()
     page.locator("#period").click()
     page.get_by_role("link", name="Last 7 days").click()
