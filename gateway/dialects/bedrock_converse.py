@@ -26,9 +26,18 @@ class _Tier(msgspec.Struct):
     type: Any = None
 
 
+class _Router(msgspec.Struct, rename="camel"):
+    invoked_model_id: Any = None
+
+
+class _Trace(msgspec.Struct, rename="camel"):
+    prompt_router: _Router | None = None
+
+
 class _Head(msgspec.Struct, rename="camel"):
     usage: msgspec.Raw = NULL
     service_tier: _Tier | None = None
+    trace: _Trace | None = None
 
 
 class _Full(_Head):
@@ -59,14 +68,14 @@ class BedrockConverse(Bedrock):
 
     def settle(self, data: bytes, streaming: bool, context: Context = NOTHING) -> Answer:
         answer = settled_stream(events(data)) if streaming else settled_whole(data)
-        answer.model = self.answered_model(context)
+        answer.model = answer.model or self.answered_model(context)
         return answer
 
     def read(self, data: bytes, streaming: bool, status: int, context: Context = NOTHING) -> Answer:
         if status >= 400:
             return Answer(error=error_message(data))
         answer = read_stream(events(data)) if streaming else read_whole(data)
-        answer.model = self.answered_model(context)
+        answer.model = answer.model or self.answered_model(context)
         return answer
 
     def prompt(self, body: bytes) -> str | None:
@@ -132,6 +141,9 @@ def _take_head(answer: Answer, data: bytes) -> None:
         answer.usage, answer.usage_raw = usage, raw
     if head.service_tier is not None and isinstance(head.service_tier.type, str):
         answer.service_tier = head.service_tier.type
+    router = head.trace.prompt_router if head.trace is not None else None
+    if router is not None and isinstance(router.invoked_model_id, str):  # a prompt router's choice, as an ARN
+        answer.model = router.invoked_model_id.rpartition("/")[2] or None
 
 
 def _take_content(answer: Answer, said: _Said, event: Event) -> None:

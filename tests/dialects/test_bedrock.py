@@ -223,6 +223,16 @@ def test_the_prompt(body: Any, prompt: str | None):
     assert INVOKE.prompt(json.dumps(body).encode()) == prompt
 
 
+def test_what_a_prompt_router_chose_is_the_model_that_answered():
+    trace = {
+        "promptRouter": {"invokedModelId": "arn:aws:bedrock:us-east-1:1:inference-profile/us.amazon.nova-lite-v1:0"}
+    }
+    body = json.loads(WHOLE) | {"trace": trace}
+    assert settled("/model/arn%3Aaws%3Abedrock%3A1%3Arouter/converse", body).model == "us.amazon.nova-lite-v1:0"
+    stream = frame("metadata", {"usage": {"inputTokens": 1, "outputTokens": 1}, "trace": trace})
+    assert CONVERSE.read(stream, True, 200, context("converse-stream")).model == "us.amazon.nova-lite-v1:0"
+
+
 def test_a_tool_call_without_arguments():
     stream = frame(
         "contentBlockStart", {"contentBlockIndex": 0, "start": {"toolUse": {"toolUseId": "t", "name": "now"}}}
