@@ -68,7 +68,6 @@ class Costs:
     width_label: str = ""
     causes: list[CauseBar] = field(default_factory=list)
     change: Figure = field(default_factory=lambda: plain(""))
-    causes_from: Figure | None = None
     rows: list[CostRow] = field(default_factory=list)
     total: CostRow | None = None
     rows_total: str = ""

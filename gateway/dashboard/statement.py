@@ -45,7 +45,7 @@ class StatementPage:
     csv: str = ""
     costs: str = ""
     host: str = ""
-    number: str = ""
+    reference: str = ""
     issued: str = ""
     days: str = ""
     is_open: bool = False
@@ -97,7 +97,7 @@ def _page(view: View, shell: Shell, found: Statement, which: SpanFilter) -> Stat
         csv=urls.with_query("/api/statement", api),
         costs=urls.costs((("tenant", found.tenant), *environments)),
         host=view.request.url.netloc,
-        number=f"{found.tenant}-{found.month}",
+        reference=f"{found.tenant}-{found.month}",
         issued=full(view.now_us, zone),
         days=f"1 – {last.day} {first:%B %Y}, {zone.key}",
         is_open=found.to_us > view.now_us,

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,6 +40,7 @@ from gateway.store.base import (
     Tail,
     Totals,
 )
+from pricing import Catalog
 from pricing.usage import Usage
 from tests.store.memory_documents import MemoryControl
 from tests.store.naive import value_of
@@ -428,6 +430,11 @@ class SignedIn:
         await self._app(scope, receive, send)
 
 
+@lru_cache(maxsize=1)
+def catalogue() -> Catalog:
+    return Catalog.load()
+
+
 def application(store: Any, *, principal: Principal = ADMIN, catalog: Any = None, **health: Any) -> Starlette:
 
     app = Starlette(
@@ -440,7 +447,7 @@ def application(store: Any, *, principal: Principal = ADMIN, catalog: Any = None
         store=store,
         sessions=SimpleNamespace(principal=lambda request: principal),
         keyring=SimpleNamespace(keys=list, by_id=lambda key_id: None),
-        catalog=catalog,
+        catalog=catalog if catalog is not None else catalogue(),
         journal_health=lambda: health.get("journal", JournalHealth()),
         recorder_health=lambda: health.get("recorder", RecorderHealth(state="running", updated_at=2**62)),
         started_at=now_us,

@@ -20,6 +20,7 @@ from gateway.core.health import JournalHealth, RecorderHealth
 from gateway.core.span import Payload, Span
 from gateway.dashboard import RULES, assets, routes, urls
 from gateway.dashboard.components import Components
+from gateway.dashboard.costs import Costs
 from gateway.dashboard.detail import RequestPage
 from gateway.dashboard.errors import ErrorPage
 from gateway.dashboard.flight import FlightRows
@@ -30,6 +31,7 @@ from gateway.dashboard.raw import Found, NodePart
 from gateway.dashboard.render import POLICY, environment
 from gateway.dashboard.repeat import DiffPage, ReplayPage
 from gateway.dashboard.requests import FilterValues, Peek, Requests, Rows
+from gateway.dashboard.statement import StatementPage
 from gateway.dashboard.trace import TracePage, TraceRows
 from tests.dashboard.fakes import FakeStore, application, chat_call, traffic
 
@@ -54,6 +56,11 @@ PAGES = {
     "requests-nothing": "/requests?model=nobody&q=nothing",
     "requests-wrong-filter": "/requests?status=sideways",
     "requests-peek": f"/requests?peek={CALL.request_id}",
+    "costs": "/costs",
+    "costs-tenants": "/costs?period=7d&by=tenant&a=fjord-bank&b=acme&target=openai/gpt-5-mini",
+    "costs-days": "/costs?period=30d&by=day&tenant=acme",
+    "costs-tag": "/costs?by=tag:feature&model=!gpt-5",
+    "statement": "/costs/statement/acme",
     "conversation": f"/requests/{CALL.request_id}",
     "request-body": f"/requests/{CALL.request_id}?tab=request",
     "response-body": f"/requests/{CALL.request_id}?tab=response",
@@ -185,7 +192,19 @@ def template_names(name: str) -> tuple[set[str], set[str]]:
     return taken - {"self"}, parts
 
 
-WHOLE = (Overview, Requests, RequestPage, DiffPage, ReplayPage, TracePage, Login, ErrorPage, Components)
+WHOLE = (
+    Overview,
+    Requests,
+    Costs,
+    StatementPage,
+    RequestPage,
+    DiffPage,
+    ReplayPage,
+    TracePage,
+    Login,
+    ErrorPage,
+    Components,
+)
 PARTS = (Peek, FilterValues, Rows, FlightRows, Jumps, TraceRows, NodePart, Found)
 
 
