@@ -27,6 +27,7 @@ from gateway.dashboard.charts import (
     texts,
     y_axis,
 )
+from gateway.dashboard.columns import USUAL
 from gateway.dashboard.format import (
     HOUR,
     MINUTE,
@@ -42,7 +43,7 @@ from gateway.dashboard.format import (
     short,
 )
 from gateway.dashboard.render import respond
-from gateway.dashboard.rows import USUAL, Row, rows_of
+from gateway.dashboard.rows import Row, rows_of
 from gateway.dashboard.series import COLORS
 from gateway.dashboard.timing import Phase, phases_of
 from gateway.dashboard.view import Shell, make_shell, open_view

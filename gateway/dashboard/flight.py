@@ -14,10 +14,10 @@ from gateway.api.matching import matches
 from gateway.core.inflight import InFlight
 from gateway.core.span import Span
 from gateway.dashboard import urls
+from gateway.dashboard.columns import shown_columns
 from gateway.dashboard.format import Figure, clock, duration, full
 from gateway.dashboard.period import iso
 from gateway.dashboard.render import respond
-from gateway.dashboard.rows import shown_columns
 from gateway.dashboard.view import View, open_view
 from gateway.errors import CallError
 from gateway.store.base import SpanFilter

@@ -13,6 +13,18 @@ from starlette.responses import RedirectResponse, Response
 
 from gateway.dashboard import urls
 from gateway.dashboard.charts import QUIET, Chart, Panel, Series, chart, count_label, texts, y_axis
+from gateway.dashboard.columns import (
+    BY_COLUMN,
+    ORDERS,
+    USUAL,
+    ColumnChoice,
+    Head,
+    column_choices,
+    head_of,
+    shown_columns,
+    time_head,
+    with_parameter,
+)
 from gateway.dashboard.detail import Detail, load_detail
 from gateway.dashboard.filters import FIELDS, RANGES, STATUSES, Field, Filters, Range, read_search
 from gateway.dashboard.flight import Flight, flight_of
@@ -20,7 +32,7 @@ from gateway.dashboard.format import count, day, duration, money_sum, plural, ra
 from gateway.dashboard.overview_charts import edges_of
 from gateway.dashboard.period import Period
 from gateway.dashboard.render import respond
-from gateway.dashboard.rows import BY_COLUMN, COLUMNS, USUAL, Column, Row, rows_of, shown_columns
+from gateway.dashboard.rows import Row, rows_of
 from gateway.dashboard.view import Choice, Shell, View, make_shell, open_view
 from gateway.dashboard.views import ViewChoice, saved_views
 from gateway.errors import StoreError
@@ -30,17 +42,8 @@ from gateway.store.base import Page as SpanPage
 PAGE_SIZES = (25, 50, 100, 200)
 PAGE = 50
 COUNTED_TO = 10_000
-ORDERS = {"newest": "time", "oldest": "time", "slowest": "latency", "costliest": "cost"}
 KEPT = ("order", "cols", "limit")
 """Parameters of the page that its own links keep; the cursor and the open row they do not."""
-
-
-@dataclass(frozen=True)
-class Head:
-    column: Column
-    href: str
-    sort: str
-    """`ascending`, `descending` or empty."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +53,6 @@ class Drop:
     label: str
     href: str
     calls: str
-
-
-@dataclass(frozen=True)
-class ColumnChoice:
-    """`earlier` and `later` move a shown column; empty where it cannot go further."""
-
-    column: Column
-    is_shown: bool
-    href: str
-    earlier: str = ""
-    later: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,14 +175,14 @@ async def _page(view: View, shell: Shell) -> Requests:
         heading="10,000+ requests" if number > COUNTED_TO else plural(number, "request"),
         summary=_summary(stats),
         chart=_chart(buckets, view.period, now_us=view.now_us),
-        heads=[_head(view, BY_COLUMN[name], order) for name in shown],
-        time_head=_time_head(view, order),
+        heads=[head_of(view, BY_COLUMN[name], order) for name in shown],
+        time_head=time_head(view, order),
         shown=shown,
-        columns=_column_choices(view, shown),
-        usual_columns=_with(view, "cols", ",".join(USUAL)),
+        columns=column_choices(view, shown),
+        usual_columns=with_parameter(view, "cols", ",".join(USUAL)),
         rows=_rows(view, found, shown),
-        newer=_with(view, "cursor", found.prev_cursor or "") if found.prev_cursor else "",
-        older=_with(view, "cursor", found.next_cursor or "") if found.next_cursor else "",
+        newer=with_parameter(view, "cursor", found.prev_cursor or "") if found.prev_cursor else "",
+        older=with_parameter(view, "cursor", found.next_cursor or "") if found.next_cursor else "",
         live=urls.live(view.filters.pairs) if can_live else "",
         exports=_exports(view),
         rows_url=view.filters.url(),
@@ -207,8 +199,8 @@ async def _page(view: View, shell: Shell) -> Requests:
 async def _only_rows(view: View) -> Rows:
     order, shown = _order(view), shown_columns(view.request)
     return Rows(
-        heads=[_head(view, BY_COLUMN[name], order) for name in shown],
-        time_head=_time_head(view, order),
+        heads=[head_of(view, BY_COLUMN[name], order) for name in shown],
+        time_head=time_head(view, order),
         rows=_rows(view, await _found(view), shown),
         shown=shown,
         flight=flight_of(view, shown),
@@ -233,7 +225,7 @@ def _limit(view: View) -> int:
 def _sizes(view: View) -> list[Choice]:
     now = _limit(view)
     return [
-        Choice(f"{size} rows", _with(view, "limit", "" if size == PAGE else str(size)), size == now)
+        Choice(f"{size} rows", with_parameter(view, "limit", "" if size == PAGE else str(size)), size == now)
         for size in PAGE_SIZES
     ]
 
@@ -244,10 +236,6 @@ async def _found(view: View) -> SpanPage:
         return await view.state.store.spans(view.which(), limit=_limit(view), cursor=cursor, order=_order(view))
     except ValueError as exc:
         raise HTTPException(404, "This page of the list does not exist; the link is not one of ours.") from exc
-
-
-def _time_head(view: View, order: str) -> Head:
-    return _head(view, Column("time", "Time", sort="oldest" if order == "newest" else "newest"), order)
 
 
 FORMATS = ("csv", "jsonl", "parquet")
@@ -290,47 +278,6 @@ def _chart(buckets: list[Bucket], period: Period, *, now_us: int) -> Chart:
     sentence = f"Requests per {period.width_label}: {sums}."
     panel = Panel(52, 34, f"{top:g}", y)
     return chart("volume", sentence, edges_of(buckets, period), period.zone, series, [panel], now_us=now_us)
-
-
-def _with(view: View, name: str, value: str) -> str:
-    """The list's own URL with one parameter set, empty takes it away; always from the top of the list."""
-    kept = [pair for pair in (*view.filters.query(), *view.filters.extra) if pair[0] != name]
-    return urls.requests((*kept, (name, value)))
-
-
-def _head(view: View, column: Column, order: str) -> Head:
-    sort = ""
-    if ORDERS[order] == column.name:
-        sort = "ascending" if order == "oldest" else "descending"
-    asked = "" if column.sort in ("newest", order) else column.sort
-    return Head(column, _with(view, "order", asked) if column.sort else "", sort)
-
-
-def _column_choices(view: View, shown: tuple[str, ...]) -> list[ColumnChoice]:
-    """Those that are shown first, in their order; then the rest."""
-    others = [column for column in COLUMNS if column.name not in shown]
-    return [_shown_choice(view, at, shown) for at in range(len(shown))] + [
-        ColumnChoice(column, is_shown=False, href=_with(view, "cols", ",".join((*shown, column.name))))
-        for column in others
-    ]
-
-
-def _shown_choice(view: View, at: int, shown: tuple[str, ...]) -> ColumnChoice:
-    def link(names: list[str]) -> str:
-        return _with(view, "cols", ",".join(names))
-
-    def moved(to: int) -> str:
-        names = [name for index, name in enumerate(shown) if index != at]
-        return link([*names[:to], shown[at], *names[to:]])
-
-    rest = [name for name in shown if name != shown[at]]
-    return ColumnChoice(
-        BY_COLUMN[shown[at]],
-        is_shown=True,
-        href=link(rest) if rest else "",
-        earlier=moved(at - 1) if at else "",
-        later=moved(at + 1) if at < len(shown) - 1 else "",
-    )
 
 
 async def _empty(view: View, shell: Shell, views: list[ViewChoice]) -> Requests:

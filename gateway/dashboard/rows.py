@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from starlette.requests import Request
-
 from gateway.core.span import Span
 from gateway.dashboard import urls
 from gateway.dashboard.charts import percent
@@ -29,54 +27,6 @@ from gateway.dashboard.period import iso
 from pricing.usage import Usage
 
 NO_USAGE = Usage()
-
-
-@dataclass(frozen=True)
-class Column:
-    name: str
-    label: str
-    kind: str = ""
-    """`num` for figures."""
-    sort: str = ""
-    """The order that its head asks for."""
-    leaves: str = ""
-    """Class that hides it when the table gets narrow."""
-
-
-COLUMNS = (
-    Column("tenant", "Tenant", leaves="opt"),
-    Column("request", "Request"),
-    Column("environment", "Environment", leaves="opt"),
-    Column("provider", "Provider", leaves="opt"),
-    Column("key", "Key", leaves="opt"),
-    Column("user", "User", leaves="opt"),
-    Column("session", "Session", leaves="opt-2"),
-    Column("config", "Config", leaves="opt-2"),
-    Column("variant", "Variant", leaves="opt-2"),
-    Column("prompt", "Prompt", leaves="opt-2"),
-    Column("kind", "Kind", leaves="opt-2"),
-    Column("finish", "Finish", leaves="opt-2"),
-    Column("tags", "Tags", leaves="opt-2"),
-    Column("input", "Input", "num", leaves="opt-2"),
-    Column("cached", "Cached", "num", leaves="opt-2"),
-    Column("output", "Output", "num", leaves="opt-2"),
-    Column("reasoning", "Reasoning", "num", leaves="opt-2"),
-    Column("attempts", "Attempts", "num", leaves="opt-2"),
-    Column("overhead", "Gateway", "num", leaves="opt-2"),
-    Column("ttft", "First token", "num", leaves="opt-2"),
-    Column("cost", "Cost", "num", sort="costliest"),
-    Column("latency", "Latency", "num", sort="slowest"),
-)
-BY_COLUMN = {column.name: column for column in COLUMNS}
-USUAL = ("tenant", "request", "cost", "latency")
-COLUMNS_COOKIE = "callgate_columns"
-"""The columns a browser was last given, in their order; the URL wins."""
-
-
-def shown_columns(request: Request) -> tuple[str, ...]:
-    text = request.query_params.get("cols") or request.cookies.get(COLUMNS_COOKIE, "")
-    names = text.replace("%2C", ",").replace("%2c", ",").split(",")
-    return tuple(dict.fromkeys(name for name in names if name in BY_COLUMN)) or USUAL
 
 
 @dataclass(frozen=True)
