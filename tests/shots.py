@@ -36,6 +36,11 @@ PAGES = {
     "costs": "/costs?period=30d",
     "costs-user": "/costs?period=7d&by=user&a=acme-user-000&b=acme-user-001",
     "statement": "/costs/statement/acme",
+    "keys": "/settings/keys",
+    "environments": "/settings/environments",
+    "tenants": "/settings/tenants",
+    "users": "/settings/users",
+    "audit": "/settings/audit",
     "components": "/dashboard/components",
     "error": "/nowhere",
 }

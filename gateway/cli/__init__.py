@@ -21,10 +21,7 @@ COMMANDS = {
     "keys": Lazy("gateway.cli.keys:keys", "Create, list, rotate and revoke gateway keys."),
     "route": Lazy("gateway.cli.route:route", "Say where calls go, and why."),
     "tenants": Lazy("gateway.cli.tenants:tenants", "Create, list, change and delete tenants."),
-    "environments": Lazy(
-        "gateway.cli.tenants:environments",
-        "Create, list, rotate and delete environments, each with one secret of its own.",
-    ),
+    "environments": Lazy("gateway.cli.tenants:environments", "Create, list, rotate and delete environments."),
     "users": Lazy("gateway.cli.users:users", "Add, list, change and delete people, and set their passwords."),
     "requests": Lazy("gateway.cli.requests:requests", "List, show, follow and export what is in the log."),
     "prices": Lazy("gateway.cli.prices:prices", "Explain prices, refresh them, recompute costs."),
