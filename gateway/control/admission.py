@@ -61,6 +61,7 @@ class Limits:
         """Set where the log is to be asked about an account that was not there before."""
         self._windows: dict[tuple[str, int], Window] = {}
         self._second = 0
+        self._several = len(board.region.bases) > 1
         self._take(settings)
 
     def use(self, settings: Settings, catalog: Catalog) -> None:
@@ -96,8 +97,12 @@ class Limits:
         if holding.accounts:
             amount, at_risk = self.estimator.reservation(ask, now_us)
             lease.reserve(amount, at_risk, now_us)
-        self.board.region.fence()
-        lease.used = [window.used(second) for window in holding.windows]
+        if self._several:
+            self.board.region.fence()
+        used = []
+        for window in holding.windows:
+            used.append(window.used(second))
+        lease.used = used
         try:
             self._check(holding, lease, ask, tokens, second, now_us)
         except (CallError, Wait):

@@ -95,8 +95,8 @@ class Held:
         "_ended",
         "_holding",
         "_over",
-        "_periods",
         "_reached",
+        "_reserved",
         "_second",
         "_shares",
         "_tokens",
@@ -119,24 +119,26 @@ class Held:
         self._ended = ended
         self._reached = reached
         self._over = False
-        self._periods: list[int] = []
-        self._shares: list[Share] = []
+        self._reserved: Sequence[tuple[Account, int]] = ()
+        """Each account with the period its money belongs to."""
+        self._shares: tuple[Share, ...] = ()
         self.amount = self.at_risk = 0
-        self.used: list[Used] = []
+        self.used: Sequence[Used] = ()
         """By window, with this call in it."""
         for window in holding.windows:
             window.add(second, tokens)
 
     def reserve(self, amount: int, at_risk: int, now_us: int) -> None:
         self.amount, self.at_risk = amount, at_risk
+        self._reserved = reserved = []
         for account in self._holding.accounts:
-            period = account.period_at(now_us)
+            period = account.begin if now_us < account.end else account.period_at(now_us)
             account.purse.reserve(period, amount, at_risk)
-            self._periods.append(period)
+            reserved.append((account, period))
 
     def share(self, taken: Share) -> None:
         """It holds a part of what machines share, too."""
-        self._shares.append(taken)
+        self._shares += (taken,)
 
     @property
     def head(self) -> bytes:
@@ -174,9 +176,9 @@ class Held:
         second = now_us // MICRO
         for window in holding.windows:
             window.settle(self._second, more, cost // NANO_PER_MICROUSD, second)
-        for account, period in zip(holding.accounts, self._periods, strict=True):
-            account.purse.settle(period, self.amount, self.at_risk, cost)
-            if cost and account.purse.spent(period) >= account.next_at:
+        for account, period in self._reserved:
+            spent = account.purse.settle(period, self.amount, self.at_risk, cost)
+            if spent >= account.next_at and cost:
                 self._reached(account, now_us)
         for share in self._shares:
             share.allotment.end(share.amount, share.used_by(tokens, cost))
@@ -189,7 +191,7 @@ class Held:
         holding = self._holding
         for window in holding.windows:
             window.release(self._second, self._tokens)
-        for account, period in zip(holding.accounts, self._periods, strict=True):
+        for account, period in self._reserved:
             account.purse.settle(period, self.amount, self.at_risk, 0)
         for share in self._shares:
             share.allotment.end(share.amount, 0)

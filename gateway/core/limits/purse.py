@@ -36,11 +36,11 @@ class Money:
 class Purse:
     """`at` is its record's place. Amounts are nano-dollars."""
 
-    __slots__ = ("_at", "_base", "_base_of", "_own", "_region")
+    __slots__ = ("_base", "_base_of", "_own", "_records", "_words")
 
     def __init__(self, region: Region, at: int) -> None:
-        self._region = region
-        self._at = at
+        self._words = region.words
+        self._records = tuple(base + at for base in region.bases)
         self._own = region.own + at
         self._base = self._base_of = 0
 
@@ -50,7 +50,7 @@ class Purse:
 
     def reserve(self, period: int, amount: int, at_risk: int) -> None:
         """`period` is its begin; another one than the record has begins it anew."""
-        words, own = self._region.words, self._own
+        words, own = self._words, self._own
         if words[own] != period:
             self._begin(period)
         words[own + RESERVED] += amount
@@ -60,18 +60,18 @@ class Purse:
     def fits(self, period: int, amount: int, limit: int) -> bool:
         """Whether what was just reserved may stay."""
         taken = (self._base if self._base_of == period else 0) - amount
-        words, at = self._region.words, self._at
-        for base in self._region.bases:
-            record = base + at
+        words = self._words
+        for record in self._records:
             if words[record] == period:
                 taken += words[record + SPENT] + words[record + RESERVED] + words[record + ORPHANED]
         return taken + min(amount, limit // 100) <= limit
 
-    def settle(self, period: int, amount: int, at_risk: int, cost: int) -> None:
-        """Nothing where the call's period is over: its money belonged to that one."""
-        words, own = self._region.words, self._own
+    def settle(self, period: int, amount: int, at_risk: int, cost: int) -> int:
+        """What is spent of the period then, by all workers. Where the call's period is over nothing changes: its money
+        belonged to that one."""
+        words, own = self._words, self._own
         if words[own] != period:
-            return
+            return 0
         if cost:
             words[own + SPENT] += cost
         if amount:
@@ -79,10 +79,11 @@ class Purse:
         if at_risk:
             words[own + AT_RISK] -= at_risk
         words[own + CALLS] -= 1
+        return self.spent(period)
 
     def money(self, period: int) -> Money:
-        words, at = self._region.words, self._at
-        records = [base + at for base in self._region.bases if words[base + at] == period]
+        words = self._words
+        records = [record for record in self._records if words[record] == period]
         spent, reserved, at_risk, calls, orphaned = (
             sum(words[record + word] for record in records) for word in (SPENT, RESERVED, AT_RISK, CALLS, ORPHANED)
         )
@@ -90,27 +91,27 @@ class Purse:
 
     def spent(self, period: int) -> int:
         """What was settled in it, by all workers."""
-        words, at = self._region.words, self._at
+        words = self._words
         spent = self._base if self._base_of == period else 0
-        for base in self._region.bases:
-            if words[base + at] == period:
-                spent += words[base + at + SPENT]
+        for record in self._records:
+            if words[record] == period:
+                spent += words[record + SPENT]
         return spent
 
     def orphans(self, period: int) -> int | None:
         """When calls were last found cut off by a crash (µs), of this worker's area; None where there are none."""
-        words, own = self._region.words, self._own
+        words, own = self._words, self._own
         return words[own + ORPHANED_AT] if words[own] == period and words[own + ORPHANED] else None
 
     def resolve_orphans(self, period: int, cost: int) -> None:
         """The log has the cut calls now: what it booked for them replaces what they had reserved."""
-        words, own = self._region.words, self._own
+        words, own = self._words, self._own
         if words[own] == period:
             words[own + SPENT] += cost
             words[own + ORPHANED] = 0
 
     def _begin(self, period: int) -> None:
-        words, own = self._region.words, self._own
+        words, own = self._words, self._own
         words[own] = -1  # nobody counts it while it is half cleared
         for word in range(own + 1, own + WORDS):
             words[word] = 0

@@ -28,9 +28,8 @@ class Region:
     def fence(self) -> None:
         """What was written before is seen by the others before what follows is read. A locked instruction of the
         processor does that, and taking a free lock is one."""
-        if len(self.bases) > 1:
-            self._lock.acquire()
-            self._lock.release()
+        self._lock.acquire()
+        self._lock.release()
 
     def close(self) -> None:
         self.words.release()

@@ -46,38 +46,36 @@ class Window:
     Seconds are whole seconds UTC. A clock that is set back counts on in the second it had reached.
     """
 
-    __slots__ = ("_at", "_own", "_region", "_rings", "_series")
+    __slots__ = ("_halves", "_own", "_records", "_rings", "_series", "_words")
 
     def __init__(self, region: Region, at: int, series: int = 3) -> None:
-        self._region = region
-        self._at = at
+        self._words, self._halves = region.words, region.halves
+        self._records = tuple(base + at for base in region.bases)
         self._series = series
         self._own = region.own + at
         self._rings = 2 * (self._own + HEAD_WORDS)
 
     def add(self, second: int, tokens: int) -> int:
         """One call more, under way; the second it counts in."""
-        words, own = self._region.words, self._own
+        words, own = self._words, self._own
         stamp = words[own]
         if second > stamp:
             self._advance(stamp, second)
         else:
             second = stamp
-        words[own + IN_FLIGHT] += 1
-        words[own + REQUESTS] += 1
+        words[own + 1] += 1  # IN_FLIGHT, REQUESTS, TOKENS: spelled out, for this runs for every call
+        words[own + 2] += 1
         if self._series > 1:
-            words[own + TOKENS] += tokens
+            words[own + 3] += tokens
         return second
 
     def used(self, second: int) -> Used:
         """Within the window that ends with `second`."""
-        region, at, series = self._region, self._at, self._series
-        words, halves = region.words, region.halves
+        words, halves, series = self._words, self._halves, self._series
         first = second - SPAN_S
         place = first & (RING - 1)
         requests = tokens = microusd = in_flight = 0
-        for base in region.bases:
-            record = base + at
+        for record in self._records:
             in_flight += words[record + IN_FLIGHT]
             if words[record] < first:
                 continue
@@ -95,7 +93,7 @@ class Window:
     def settle(self, began: int, tokens_more: int, microusd: int, second: int) -> None:
         """The call that was added in the second `began` is over, and used so many tokens more (or fewer) than it had
         reserved. Tokens count where they were reserved, money where it became known."""
-        words, own, series = self._region.words, self._own, self._series
+        words, own, series = self._words, self._own, self._series
         words[own + IN_FLIGHT] -= 1
         if tokens_more and series > 1:
             self._correct(began, TOKENS, tokens_more)
@@ -107,7 +105,7 @@ class Window:
 
     def release(self, began: int, tokens: int) -> None:
         """The call that was added in the second `began` did not happen."""
-        self._region.words[self._own + IN_FLIGHT] -= 1
+        self._words[self._own + IN_FLIGHT] -= 1
         self._correct(began, REQUESTS, -1)
         if tokens and self._series > 1:
             self._correct(began, TOKENS, -tokens)
@@ -125,7 +123,7 @@ class Window:
     def _advance(self, stamp: int, second: int) -> None:
         """Writes what had been counted before each second since the last one. The stamp last: who reads meanwhile
         finds the rings up to the old one as they were."""
-        words, halves = self._region.words, self._region.halves
+        words, halves = self._words, self._halves
         steps = range(stamp + 1, second + 1) if second - stamp < RING else range(RING)
         ring = self._rings
         for series in range(self._series):
@@ -137,7 +135,7 @@ class Window:
 
     def _correct(self, began: int, series: int, more: int) -> None:
         """As if `more` had been counted in the second `began`."""
-        words, halves = self._region.words, self._region.halves
+        words, halves = self._words, self._halves
         stamp = words[self._own]
         if stamp - began >= RING:
             began = stamp - RING + 1  # it has left the window: all there is lies after it
