@@ -34,6 +34,7 @@ class Line:
         self._meter = meter
         self._by_tenant: dict[str | None, deque[_Waiting]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._moving = False
 
     def __len__(self) -> int:
         return sum(len(queue) for queue in self._by_tenant.values())
@@ -52,6 +53,15 @@ class Line:
 
     def move(self) -> None:
         """Lets as many go as there is room for, and those whose time is over, who are refused then."""
+        if self._moving:
+            return  # who goes is asked again, and may be refused: that ends a lease, and would move the line
+        self._moving = True
+        try:
+            self._move()
+        finally:
+            self._moving = False
+
+    def _move(self) -> None:
         now = time.monotonic()
         for queue in list(self._by_tenant.values()):
             for waiting in [each for each in queue if each.again is None or each.until <= now]:
