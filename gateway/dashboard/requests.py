@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -26,6 +25,7 @@ from gateway.dashboard.columns import (
     with_parameter,
 )
 from gateway.dashboard.detail import Detail, load_detail
+from gateway.dashboard.filter_menu import KEPT
 from gateway.dashboard.filters import FIELDS, RANGES, STATUSES, Field, Filters, Range, read_search
 from gateway.dashboard.flight import Flight, flight_of
 from gateway.dashboard.format import count, day, duration, money_sum, plural, rate
@@ -36,14 +36,12 @@ from gateway.dashboard.rows import Row, rows_of
 from gateway.dashboard.view import Choice, Shell, View, make_shell, open_view
 from gateway.dashboard.views import ViewChoice, saved_views
 from gateway.errors import StoreError
-from gateway.store.base import Bucket, SpanFilter, Stats, TagKey, TagValue
+from gateway.store.base import Bucket, SpanFilter, Stats, TagKey
 from gateway.store.base import Page as SpanPage
 
 PAGE_SIZES = (25, 50, 100, 200)
 PAGE = 50
 COUNTED_TO = 10_000
-KEPT = ("order", "cols", "limit")
-"""Parameters of the page that its own links keep; the cursor and the open row they do not."""
 
 
 @dataclass(frozen=True)
@@ -110,20 +108,6 @@ class Rows:
     flight: Flight | None
     in_flight_url: str
     peek: Detail | None = None
-
-
-@dataclass(frozen=True)
-class FilterValues:
-    """The values of one field, for its menu."""
-
-    template: ClassVar[str] = "_filter_values.html"
-    name: str
-    filters: Filters
-    values: list[TagValue]
-    labels: Mapping[str, str]
-    prefix: str
-    find: str
-    is_searchable: bool
 
 
 async def requests(request: Request) -> Response:
@@ -328,22 +312,3 @@ async def peek(request: Request) -> Response:
 class Peek:
     template: ClassVar[str] = "_peek.html"
     peek: Detail
-
-
-async def filter_values(request: Request) -> Response:
-    """A menu's values from the store's dictionaries, never from the rows."""
-    view = open_view(request)
-    name, prefix = request.query_params.get("field", ""), request.query_params.get("prefix", "")
-    kept = tuple((key, request.query_params[key]) for key in KEPT if request.query_params.get(key))
-    filters = Filters(view.filters.pairs, (*view.filters.extra, *kept))
-    store = view.state.store
-    if name.startswith("tag."):
-        values = await store.tag_values(name.removeprefix("tag."), prefix=prefix, limit=50)
-    elif any(each.name == name and each.listed for each in FIELDS):
-        values = await store.field_values(name, prefix=prefix, limit=50)
-    else:
-        raise HTTPException(404)
-    labels = view.key_names() if name == "key" else {}
-    find = urls.filter_menu((*filters.pairs, *filters.extra, ("field", name)))
-    searchable = bool(prefix) or len(values) > 12
-    return respond(FilterValues(name, filters, values, labels, prefix, find, searchable))

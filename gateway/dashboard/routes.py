@@ -9,6 +9,7 @@ from gateway.dashboard import assets, urls
 from gateway.dashboard.components import components
 from gateway.dashboard.costs import costs
 from gateway.dashboard.detail import request_page
+from gateway.dashboard.filter_menu import filter_values
 from gateway.dashboard.flight import in_flight, stop
 from gateway.dashboard.jump import jump
 from gateway.dashboard.login import login, logout, preferences, setup, single_sign_on
@@ -16,7 +17,7 @@ from gateway.dashboard.media import media
 from gateway.dashboard.overview import overview
 from gateway.dashboard.raw import body, find, node
 from gateway.dashboard.repeat import diff_page, replay_page
-from gateway.dashboard.requests import filter_values, peek, requests
+from gateway.dashboard.requests import peek, requests
 from gateway.dashboard.settings import routes as settings
 from gateway.dashboard.statement import statement_page
 from gateway.dashboard.trace import trace_page

@@ -23,6 +23,7 @@ from gateway.dashboard.components import Components
 from gateway.dashboard.costs import Costs
 from gateway.dashboard.detail import RequestPage
 from gateway.dashboard.errors import ErrorPage
+from gateway.dashboard.filter_menu import FilterValues
 from gateway.dashboard.flight import FlightRows
 from gateway.dashboard.jump import Jumps
 from gateway.dashboard.login import Login
@@ -30,7 +31,7 @@ from gateway.dashboard.overview import Overview
 from gateway.dashboard.raw import Found, NodePart
 from gateway.dashboard.render import POLICY, environment
 from gateway.dashboard.repeat import DiffPage, ReplayPage
-from gateway.dashboard.requests import FilterValues, Peek, Requests, Rows
+from gateway.dashboard.requests import Peek, Requests, Rows
 from gateway.dashboard.statement import StatementPage
 from gateway.dashboard.trace import TracePage, TraceRows
 from tests.dashboard.fakes import FakeStore, application, chat_call, traffic
