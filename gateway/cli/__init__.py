@@ -24,7 +24,7 @@ COMMANDS = {
     "environments": Lazy("gateway.cli.tenants:environments", "Create, list, rotate and delete environments."),
     "users": Lazy("gateway.cli.users:users", "Add, list, change and delete people, and set their passwords."),
     "requests": Lazy("gateway.cli.requests:requests", "List, show, follow and export what is in the log."),
-    "prices": Lazy("gateway.cli.prices:prices", "Explain prices, refresh them, recompute costs."),
+    "prices": Lazy("gateway.cli.prices:prices", "Explain prices, refresh and compare them, recompute costs."),
     "demo": Lazy("gateway.cli.demo:demo", "Fill a store with a month of made-up traffic, to look at the dashboard."),
     "schema": Lazy("gateway.cli.schema:schema", "Print the JSON schema of the configuration file."),
     "version": Lazy("gateway.cli.version:version", "Print the version."),
