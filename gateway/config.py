@@ -107,6 +107,13 @@ def file_to_watch(loaded: Loaded) -> Path:
     return loaded.path or Path(FILE_NAME).absolute()
 
 
+def quiet_litellm() -> None:
+    """Before litellm is imported: it is to fetch no price list, no header list, and to read no `.env` file."""
+    for name in ("LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"):
+        os.environ[name] = "True"
+    os.environ["LITELLM_MODE"] = "PRODUCTION"
+
+
 # ------------------------------------------------------------------------------------------------ the file
 
 

@@ -21,7 +21,7 @@ from starlette.middleware import Middleware
 from gateway import __version__, api, dashboard
 from gateway.api import models
 from gateway.api.access import DELEGATED, AccessMiddleware
-from gateway.config import Loaded
+from gateway.config import Loaded, quiet_litellm
 from gateway.control.catalog import load_catalog
 from gateway.control.identity import Identity
 from gateway.control.limiting import Limiting
@@ -43,6 +43,7 @@ from gateway.proxy.tunnel import Tunnel
 from gateway.recorder.health import read_health
 from gateway.settings import Settings
 from gateway.store import open_store
+from gateway.translation import Engine, Translator
 from gateway.watch import Watcher
 from pricing import Catalog
 
@@ -65,7 +66,8 @@ class Worker:
         self.number = number
         self._listener = listener
         self._counters = Counters()
-        self._pools = Pools(Connector(), connect)
+        self._engine = Engine(quiet_litellm)
+        self._pools = Pools(Connector(), connect, Translator(self._engine))
         self._server: _Server | None = None
 
     async def run(self, ready: Callable[[AppState, str | None], None]) -> None:
@@ -113,6 +115,7 @@ class Worker:
             in_flight=InFlightCalls(gateway),
             inside=InsideCaller(gateway),
             routing=LiveRoutes(gateway),
+            translation=lambda: self._engine.state,
         )
         gateway.admission = limiting.limits
         watcher = Watcher(loaded, functools.partial(self._reload, gateway, state))

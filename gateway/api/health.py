@@ -59,6 +59,7 @@ async def ready(request: Request) -> Response:
         "worker": state.worker,
         "checks": checks,
         "providers": providers,
+        "translation": state.translation() if state.translation is not None else None,
     }
     return Response(encode(body), 503 if status == "down" else 200, media_type="application/json")
 

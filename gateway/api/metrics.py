@@ -6,7 +6,7 @@ shared (recorder, store) is the same from all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -21,6 +21,7 @@ from gateway.control.limiting import Limiting
 from gateway.control.state import AppState
 from gateway.core.health import JournalHealth, ProviderHealth, RecorderHealth
 from gateway.store.base import StoreHealth
+from gateway.translation import EngineState
 
 WORKER_COUNTERS = {
     "calls": "Model calls taken, since the start.",
@@ -36,6 +37,7 @@ WORKER_GAUGES = {
     "client_connections": "Open connections of clients.",
 }
 JOURNAL_STATES = ("ok", "dropping_bodies", "refusing")
+TRANSLATION_STATES = ("not loaded", "loading", "loaded", "missing")
 RECORDER_STATES = ("starting", "running", "store_down", "draining", "stopped")
 
 
@@ -64,6 +66,7 @@ class StateCollector(Collector):
         yield from _recorder(self._state.recorder_health())
         yield from _providers(self._state.provider_health(), worker)
         yield from _limits(self._state.limiting, worker)
+        yield from _translation(self._state.translation, worker)
         yield from _store(self._store)
 
 
@@ -110,6 +113,12 @@ def _limits(limiting: Limiting | None, worker: str) -> Iterator[Metric]:
     waiting = sum(map(len, limits.lines.values())) if limits is not None else 0
     yield refused
     yield _gauge("callgate_limits_waiting", "Calls that wait for their turn.", waiting, worker=worker)
+
+
+def _translation(state: Callable[[], EngineState] | None, worker: str) -> Iterator[Metric]:
+    if state is not None:
+        text = "1 for the state that litellm is in, which translates between dialects."
+        yield _states("callgate_translation_state", text, state().state, TRANSLATION_STATES, worker=worker)
 
 
 def _store(health: StoreHealth) -> Iterator[Metric]:

@@ -11,6 +11,7 @@ from gateway.core.key import Key
 from gateway.core.routing import Member, Route
 from gateway.settings import Settings
 from gateway.store.base import Store
+from gateway.translation import EngineState
 
 if TYPE_CHECKING:
     from gateway.control.identity import Identity
@@ -85,3 +86,5 @@ class AppState:
     """Limits and budgets; None in a process that takes no calls."""
     routing: Routing | None = None
     """None where there is no data plane."""
+    translation: Callable[[], EngineState] | None = None
+    """Whether what translates is loaded, in this worker; None where nothing is translated."""

@@ -67,6 +67,7 @@ def plan_read(table: Table, key: Key, head: Head, raw: bytes) -> Plan:
     if table.has_limits:
         plan.most_output = request_body.most_output(body)
     _write(plan, table, head, body, raw)
+    _understood(plan.target, head)
     return plan
 
 
@@ -82,6 +83,8 @@ def aimed(plan: Plan, target: Target, table: Table, head: Head, raw: bytes) -> P
 
 def _write(plan: Plan, table: Table, head: Head, body: request_body.Body, raw: bytes) -> None:
     """Fills in what is sent to the plan's target."""
+    if head.provider is None:
+        plan.target = table.translated(plan.target, head.dialect)
     dialect, target = head.dialect, plan.target
     in_path = dialect.streams(head.path)
     plan.stream = in_path if in_path is not None else ("stream" in body and request_body.flag(body, "stream"))
@@ -105,6 +108,19 @@ def _write(plan: Plan, table: Table, head: Head, body: request_body.Body, raw: b
             body["model"] = target.model_json
             changed = True
     plan.body = request_body.encode(body) if changed or plan.asked_usage else raw
+
+
+def _understood(target: Target, head: Head) -> None:
+    """CallError 400 where the provider speaks another dialect and nothing translates into it."""
+    dialect, speaks = head.dialect, target.upstream.speaks
+    if dialect.kind == "llm" and head.provider is None and dialect.family and speaks and dialect.family not in speaks:
+        raise CallError(
+            400,
+            "dialect_not_translated",
+            f"{target.upstream.name} does not speak {dialect.name}, and it is not translated. Call the model with "
+            f"/v1/chat/completions or /v1/messages, or {target.upstream.name} in its own dialect.",
+            error_type="invalid_request",
+        )
 
 
 def _strip_metadata(body: request_body.Body, dialect: Dialect) -> bool:

@@ -16,12 +16,13 @@ from gateway.core.proxies import Proxies
 from gateway.core.routing import Breaker, KeyRing, Member, Route, RoutePolicy, TargetState
 from gateway.core.routing.build import CircleError, Place, UnroutableError, breaker_of, route_of
 from gateway.core.routing.names import Names
-from gateway.dialects import DECIDED
+from gateway.dialects import DECIDED, Dialect
 from gateway.errors import CallError
 from gateway.proxy.connect import Connector, Origin, proxy_authorization
 from gateway.proxy.pool import Pool
 from gateway.proxy.signing import Signer, signer_for
 from gateway.settings import Provider, Settings, Timeout
+from gateway.translation import FAMILIES, Line, Translator, backend_of, can_translate
 from pricing import Catalog, Usage
 
 _MOST_REMEMBERED = 10_000
@@ -134,6 +135,8 @@ class Table:
         """The dialects of providers that are told by the provider, not by the path."""
         self._order = [name for name in self.upstreams if name != DEMO]
         self._pools = pools
+        self._proxies = proxies
+        self._translated: dict[str, Upstream] = {}
         self._names = Names(settings.models)
         self.has_limits = bool(settings.limits or settings.budgets or settings.runaway)
         self._breaker = breaker_of(settings.cooldown)
@@ -234,6 +237,21 @@ class Table:
             param="model",
         )
 
+    def translated(self, target: Target, dialect: Dialect) -> Target:
+        """The same place, reached through the translator where its provider does not speak the client's dialect."""
+        upstream = target.upstream
+        if not upstream.speaks or not dialect.family or dialect.family in upstream.speaks:
+            return target
+        translator = self._pools.translator
+        provider = self.settings.providers.get(upstream.name)
+        if translator is None or provider is None or not can_translate(dialect.name, *upstream.speaks):
+            return target
+        through = self._translated.get(upstream.name)
+        if through is None:
+            through = _through(translator, upstream, provider, self._proxies, self._pools)
+            self._translated[upstream.name] = through
+        return msgspec.structs.replace(target, upstream=through)
+
     def _alone(self, target: Target) -> Way:
         place = Place(self._pools.target_state(target.name, self._breaker), target.upstream.keys)
         member = Member(index=0, model=target.name, state=place.state, keys=place.keys)
@@ -273,7 +291,11 @@ def _header_value(text: str) -> bytes:
 class Pools:
     """The connection pools of a worker, by origin, and how providers do: both outlive a reload of the settings."""
 
-    def __init__(self, connector: Connector, dial_demo: Callable[[], socket.socket]) -> None:
+    def __init__(
+        self, connector: Connector, dial_demo: Callable[[], socket.socket], translator: Translator | None = None
+    ) -> None:
+        self.translator = translator
+        """None where nothing is translated."""
         self._connector = connector
         self._dial_demo = dial_demo
         self._by_origin: dict[Origin, Pool] = {}
@@ -363,6 +385,27 @@ def _upstream(name: str, provider: Provider, proxies: Proxies, pools: Pools) -> 
         health=pools.health(name),
         signer=signer_for(provider),
         evidence=row.evidence if row else None,
+    )
+
+
+def _through(
+    translator: Translator, upstream: Upstream, provider: Provider, proxies: Proxies, pools: Pools
+) -> Upstream:
+    """The provider as the translator's clients see it: it speaks theirs, and needs no signature from here."""
+    (dialect,) = upstream.speaks
+    url = urlsplit(provider.base_url or "")
+    proxy = proxies.proxy_for(url.scheme, url.hostname or "", url.port)
+    line = Line(translator, backend_of(upstream.name, provider, dialect, proxy))
+    return msgspec.structs.replace(
+        upstream,
+        pool=pools.get(Origin(f"translation.{upstream.name}", 0, tls=False, dial=line), provider.max_connections),
+        path_prefix=b"",
+        drops_v1=False,
+        head=b"host: translation.invalid\r\n",
+        speaks=FAMILIES,
+        asks_usage=True,
+        signer=None,
+        evidence=None,
     )
 
 

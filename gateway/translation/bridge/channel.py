@@ -1,0 +1,132 @@
+"""The way to a provider: one httpx client for each backend, with its timeouts, proxy and trust, and ears.
+
+litellm says what a provider answered as exceptions and objects of its own. What it really sent is heard here, below
+litellm: status, headers, and the bytes of the body, so that the bill is read by the provider's native dialect and an
+error keeps its words.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
+
+import httpx
+import msgspec
+
+from gateway.dialects import OPAQUE, Dialect, dialect_for
+from gateway.dialects.base import Answer, Context
+from gateway.translation.backend import Backend
+from gateway.translation.bridge.library import http_handler
+
+KEPT_BYTES = 1024 * 1024
+"""Of an answer's beginning; and as much of its end."""
+_CLIENTS = 256
+"""Backends whose connections are kept."""
+
+
+class Heard(msgspec.Struct):
+    """What a provider sent for one call; of several requests (a retry of litellm's own), the last."""
+
+    status: int | None = None
+    """None where nothing was answered."""
+    headers: dict[bytes, bytes] = {}
+    dialect: Dialect = OPAQUE
+    path: bytes = b""
+    request: bytes = b""
+    first: bytearray = msgspec.field(default_factory=bytearray)
+    last: bytearray = msgspec.field(default_factory=bytearray)
+
+    def begin(self, response: httpx.Response) -> None:
+        request = response.request
+        self.status = response.status_code
+        self.headers = {name.lower(): value for name, value in response.headers.raw}
+        self.path = request.url.raw_path.partition(b"?")[0]
+        self.dialect = dialect_for(request.method.encode("ascii"), self.path)
+        self.request = request.content if isinstance(request.stream, httpx.ByteStream) else b""
+        self.first, self.last = bytearray(), bytearray()
+
+    def add(self, data: bytes) -> None:
+        if len(self.first) < KEPT_BYTES:
+            self.first += data
+            return
+        self.last += data
+        if len(self.last) > 2 * KEPT_BYTES:
+            del self.last[:-KEPT_BYTES]
+
+    @property
+    def body(self) -> bytes:
+        return bytes(self.first + self.last)
+
+    def answer(self) -> Answer:
+        """What the provider says that it used, in the words of its own dialect."""
+        content_type = self.headers.get(b"content-type", b"")
+        streaming = content_type.startswith(self.dialect.stream_types)
+        return self.dialect.settle(self.body, streaming, Context(self.path, self.request, self.headers))
+
+
+HEARD: ContextVar[Heard] = ContextVar("heard")
+"""Of the call that is being made; litellm carries the context into its threads."""
+
+
+class ForeignHostError(httpx.RequestError):
+    """A request was about to leave for another host than the provider's."""
+
+
+@functools.lru_cache(maxsize=_CLIENTS)
+def client_for(backend: Backend) -> httpx.AsyncClient:
+    own = httpx.URL(backend.base_url)
+
+    async def sending(request: httpx.Request) -> None:
+        if (request.url.scheme, request.url.host, request.url.port) != (own.scheme, own.host, own.port):
+            raise ForeignHostError(f"{backend.name} is not at {request.url.host}", request=request)
+
+    async def answered(response: httpx.Response) -> None:
+        heard = HEARD.get()
+        heard.begin(response)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        response.stream = _Tapped(response.stream, heard)
+
+    return httpx.AsyncClient(
+        transport=httpx.AsyncHTTPTransport(
+            verify=backend.verify_tls,
+            proxy=backend.proxy,
+            limits=httpx.Limits(max_connections=backend.max_connections, max_keepalive_connections=100),
+        ),
+        timeout=timeout_of(backend),
+        headers={"accept-encoding": "identity"},  # what is heard is read as it came
+        follow_redirects=False,
+        trust_env=False,
+        event_hooks={"request": [sending], "response": [answered]},
+    )
+
+
+@functools.lru_cache(maxsize=_CLIENTS)
+def handler_for(backend: Backend) -> object:
+    """The same client as litellm's own adapters take it."""
+    handler = http_handler.AsyncHTTPHandler(transport=httpx.AsyncHTTPTransport())
+    handler.client = client_for(backend)
+    return handler
+
+
+def timeout_of(backend: Backend) -> httpx.Timeout:
+    """The exchange keeps the limits; these end what it has given up, should it ever not be told."""
+    limits = backend.timeout
+    patience = max(limits.first_byte_s, limits.idle_s)
+    return httpx.Timeout(connect=limits.connect_s, read=patience, write=patience, pool=limits.connect_s)
+
+
+class _Tapped(httpx.AsyncByteStream):
+    """An answer's body, remembered while litellm reads it."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, heard: Heard) -> None:
+        self._stream = stream
+        self._heard = heard
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for data in self._stream:
+            self._heard.add(data)
+            yield data
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
