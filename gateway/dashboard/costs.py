@@ -37,7 +37,7 @@ from gateway.dashboard.view import Choice, Shell, View, make_shell, open_view
 from gateway.errors import StoreError
 from gateway.store.base import Bucket, Group, SpanFilter
 
-GROUPS_SHOWN = 100
+GROUPS_SHOWN = 50
 GROUPS_ASKED = 1000
 
 

@@ -44,6 +44,7 @@ from gateway.store.base import (
 from gateway.store.documents import AuditEntry
 from pricing.usage import Usage
 from tests.store.memory_documents import MemoryControl
+from tests.store.naive import value_of
 
 SECRET = b"s" * 32
 SECOND = 1_000_000
@@ -297,8 +298,8 @@ def naive_groups(rows: list[Span], by: str) -> list[Group]:
 
 
 def _group_key(row: Span, by: str) -> str | None:
-    if by.startswith("tag:"):
-        return row.tags.get(by[4:])
+    if by.startswith("tag:") or by in ("provider_model", "prompt_version"):
+        return value_of(row, by)
     if by in ("day", "hour"):
         at = datetime.fromtimestamp(row.started_at / SECOND, UTC).replace(minute=0, second=0, microsecond=0)
         return (at.replace(hour=0) if by == "day" else at).isoformat()
