@@ -102,7 +102,8 @@ def repriced(span: Span, catalog: Catalog, markup: Mapping[str, float]) -> Repri
     if found is None:
         return None
     price, cost = found
-    if (cost.total_nanousd, cost.input_nanousd, cost.output_nanousd) == (
+    total = cost.total_nanousd + spent_before(span)
+    if (total, cost.input_nanousd, cost.output_nanousd) == (
         span.cost_nanousd,
         span.input_cost_nanousd,
         span.output_cost_nanousd,
@@ -110,13 +111,18 @@ def repriced(span: Span, catalog: Catalog, markup: Mapping[str, float]) -> Repri
         return None
     return Repricing(
         request_id=span.request_id,
-        cost_nanousd=cost.total_nanousd,
+        cost_nanousd=total,
         input_cost_nanousd=cost.input_nanousd,
         output_cost_nanousd=cost.output_nanousd,
-        charge_nanousd=charge(cost.total_nanousd, markup_of(span.tenant, markup)),
+        charge_nanousd=charge(total, markup_of(span.tenant, markup)),
         cost_source=price.source,
         price_id=price.price_id,
     )
+
+
+def spent_before(span: Span) -> int:
+    """Nano-dollars of the attempts that failed before the one that answered: part of the call's cost as they were."""
+    return sum(attempt.cost_nanousd or 0 for attempt in span.attempts[:-1])
 
 
 def markup_of(tenant: str | None, markup: Mapping[str, float]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.control.reprice import spent_before
 from gateway.core.span import Span
 from gateway.dashboard.format import Figure, count, money, money_column, money_exact, plain
 from pricing.catalog import Catalog
@@ -57,14 +58,16 @@ def bill_of(span: Span, catalog: Catalog | None) -> Bill:
     lines = price.explain(span.usage, span.service_tier) if price is not None and span.usage is not None else []
     is_same = price is not None and price.price_id == span.price_id
     booked = span.cost_nanousd
-    explained = sum(line.amount_nanousd or 0 for line in lines)
+    others = _others(span, catalog) if lines else []
+    explained = sum(line.amount_nanousd or 0 for _, line in others) + sum(line.amount_nanousd or 0 for line in lines)
+    explained += spent_before(span)
     differs = ""
     if lines and booked is not None and span.cost_source in ("catalog", "override") and explained != booked:
         differs = (
             f"Booked at {money_exact(booked)} with {span.price_id}; the price of then is not in the catalogue now."
         )
     return Bill(
-        lines=_lines(lines) if not differs else [],
+        lines=_all_lines(span, lines, others) if not differs else [],
         total="" if booked is None else money_exact(booked),
         total_quantity=count(span.usage.total_tokens) if span.usage else plain(""),
         note=_note(span, price if is_same else None),
@@ -77,17 +80,38 @@ def bill_of(span: Span, catalog: Catalog | None) -> Bill:
 def _price(span: Span, catalog: Catalog | None) -> Price | None:
     if catalog is None or span.provider is None or span.cost_source not in ("catalog", "override"):
         return None
-    return catalog.find(span.provider, span.model or span.model_requested or "", span.started_at)
+    model = span.priced_as or span.model or span.model_requested or ""
+    return catalog.find(span.provider, model, span.started_at)
 
 
-def _lines(lines: Sequence[Line]) -> list[BillLine]:
-    lines = sorted(lines, key=lambda line: list(UNITS).index(line.unit))
-    amounts = money_column(line.amount_nanousd for line in lines)
-    return [_line(line, amount) for line, amount in zip(lines, amounts, strict=True)]
+def _others(span: Span, catalog: Catalog | None) -> list[tuple[str, Line]]:
+    """What was used of other models within the call, each line with its model."""
+    found = []
+    for part in span.also:
+        price = catalog.find(span.provider or "", part.model, span.started_at) if catalog is not None else None
+        if price is not None:
+            found += [(part.model, line) for line in _sorted(price.explain(part.usage, part.service_tier))]
+    return found
 
 
-def _line(line: Line, amount: Figure) -> BillLine:
-    notes = [f"{line.tier} tier"] if line.tier else []
+def _all_lines(span: Span, lines: Sequence[Line], others: Sequence[tuple[str, Line]]) -> list[BillLine]:
+    """The call's own lines, then those of other models, then what failed attempts before it cost."""
+    named = [*(("", line) for line in _sorted(lines)), *others]
+    before = spent_before(span)
+    amounts = money_column([*(line.amount_nanousd for _, line in named), *([before] if before else [])])
+    shown = [_line(line, amount, model) for (model, line), amount in zip(named, amounts, strict=False)]
+    if before:
+        shown.append(BillLine("Attempts before it", "as they were booked", plain(""), "–", amounts[-1]))
+    return shown
+
+
+def _sorted(lines: Sequence[Line]) -> list[Line]:
+    return sorted(lines, key=lambda line: list(UNITS).index(line.unit))
+
+
+def _line(line: Line, amount: Figure, model: str = "") -> BillLine:
+    notes = [model] if model else []
+    notes += [f"{line.tier} tier"] if line.tier else []
     notes += [f"above {line.above_tokens:,} tokens"] if line.above_tokens else []
     if line.rated_as and line.unit != "reasoning":  # which nobody expects to cost something else than output
         notes.append(f"at the price of {LABELS.get(line.rated_as, line.rated_as)}")

@@ -125,12 +125,13 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
 
 
 def _settle(exchange: Exchange, lease: Lease, status: int, answer: Answer, cost: Cost) -> None:
-    """What the call really used goes to its limits and budgets; a failure that used nothing gives all of it back."""
+    """What the call really used goes to its limits and budgets. A failure without usage counts as a request, and gives
+    its tokens and money back."""
     now_us = exchange.started_at + (time.perf_counter_ns() - exchange.began_ns) // 1000
-    if answer.usage is None and not cost.total and status >= 400:
-        lease.release(now_us)
+    if answer.usage is not None:
+        lease.settle(answer.usage.total_tokens, cost.total, now_us)
     else:
-        lease.settle(answer.usage.total_tokens if answer.usage is not None else None, cost.total, now_us)
+        lease.settle(0 if status >= 400 else None, cost.total, now_us)
 
 
 def _end_journey(

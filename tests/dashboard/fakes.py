@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.api.matching import matches
 from gateway.control.principal import Principal
 from gateway.core.health import JournalHealth, RecorderHealth
+from gateway.core.histogram import bucket_of
 from gateway.core.span import Attempt, Payload, Span
 from gateway.dashboard import exception_handlers, routes
 from gateway.errors import StoreError
@@ -31,6 +32,7 @@ from gateway.store.base import (
     Failure,
     Group,
     Page,
+    Profile,
     SpanDetail,
     SpanFilter,
     Stats,
@@ -158,6 +160,25 @@ class FakeStore(MemoryControl):
         order = (lambda group: group.key or "") if by in UNITS else lambda group: -group.totals.cost_nanousd
         return sorted(made, key=order)[:limit]
 
+    async def profiles(self, which: SpanFilter, by: str, *, limit: int = 100) -> list[Profile]:
+        groups: dict[str | None, list[Span]] = {}
+        for span in self._matching(which):
+            groups.setdefault(_key(span, by), []).append(span)
+        made = [Profile(key, stats_of(rows), counts_of(outputs_of(rows))) for key, rows in groups.items()]
+        return sorted(made, key=lambda profile: -profile.whole.totals.cost_nanousd)[:limit]
+
+    async def curves(
+        self, which: SpanFilter, by: str, among: Sequence[str], *, width_us: int, time_zone: str = "UTC"
+    ) -> dict[str, list[Bucket]]:
+        rows = self._matching(which)
+        return {
+            name: await FakeStore([span for span in rows if _key(span, by) == name]).buckets(which, width_us=width_us)
+            for name in among
+        }
+
+    async def overhead_counts(self, which: SpanFilter) -> list[int]:
+        return counts_of(span.overhead_us for span in self._matching(which))
+
     async def failures(self, which: SpanFilter, *, limit: int = 10, spark_width_us: int | None = None) -> list[Failure]:
         groups: dict[tuple[Any, ...], list[Span]] = {}
         for span in self._matching(which):
@@ -186,8 +207,7 @@ class FakeStore(MemoryControl):
     async def field_values(self, field: str, *, prefix: str = "", limit: int = 200) -> list[TagValue]:
         if self.broken:
             raise StoreError(self.broken)
-        name = {"key": "key_id"}.get(field, field)
-        calls = Counter(value for span in self.rows if (value := getattr(span, name)) is not None)
+        calls = Counter(value for span in self.rows if (value := value_of(span, field)) is not None)
         return [TagValue(value, n) for value, n in calls.most_common(limit) if value.startswith(prefix)]
 
     async def tail(self, after: int | None, *, limit: int = 500) -> Tail:
@@ -214,12 +234,31 @@ def stats_of(rows: Sequence[Span]) -> Stats:
         totals.input_tokens += usage.input_tokens or 0
         totals.output_tokens += usage.output_tokens or 0
         totals.cached_input_tokens += usage.cached_input_tokens or 0
+        if span.stream and usage.output_tokens and span.latency_us is not None and span.ttft_us is not None:
+            totals.generation_us += span.latency_us - span.ttft_us
+            totals.generation_tokens += usage.output_tokens
     return Stats(
         totals,
         distribution(span.latency_us for span in rows),
         distribution(span.ttft_us for span in rows),
         distribution(span.overhead_us for span in rows),
+        distribution(outputs_of(rows)),
     )
+
+
+def outputs_of(rows: Sequence[Span]) -> list[int]:
+    """Lengths of the answers that have any."""
+    return [span.usage.output_tokens for span in rows if span.usage and span.usage.output_tokens]
+
+
+def counts_of(values: Iterable[int | None]) -> list[int]:
+    """As a store's histograms are."""
+    counts: list[int] = []
+    for value in values:
+        if value is not None:
+            counts += [0] * (bucket_of(value) + 1 - len(counts))
+            counts[bucket_of(value)] += 1
+    return counts
 
 
 def distribution(values: Iterable[int | None]) -> Distribution:
@@ -446,6 +485,7 @@ def application(store: Any, *, principal: Principal = ADMIN, catalog: Any = None
         settings_source="defaults",
         store=store,
         sessions=SimpleNamespace(principal=lambda request: principal),
+        identity=SimpleNamespace(directory=SimpleNamespace(users={})),
         keyring=SimpleNamespace(keys=list, by_id=lambda key_id: None),
         catalog=catalog if catalog is not None else catalogue(),
         journal_health=lambda: health.get("journal", JournalHealth()),

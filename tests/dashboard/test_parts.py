@@ -25,7 +25,7 @@ from gateway.dashboard.timing import phases_of, speed_of
 from gateway.dashboard.urls import is_local
 from gateway.store.base import Distribution, Failure, Group, Totals
 from pricing.price import Line
-from pricing.usage import Usage
+from pricing.usage import Billed, Usage
 
 NOW = 1_795_206_664_977_000
 UTC = ZoneInfo("UTC")
@@ -137,6 +137,29 @@ def test_a_bill_is_tokens_times_price() -> None:
     ]
     assert bill.total == "$0.012912"
     assert bill.note == "from the catalogue, valid since 2026-07-01. Tokens as reported by the provider."
+
+
+def test_a_bill_has_other_models_and_failed_attempts_as_lines_of_their_own() -> None:
+    failed = Attempt("p", "m", 200, "upstream_error", 1, 10, 1_000)
+    call = span(
+        provider="p",
+        model="m",
+        usage=Usage(input_tokens=1684, output_tokens=524),
+        also=[Billed("advisor", Usage(input_tokens=1684, output_tokens=524))],
+        attempts=[failed, Attempt("p", "m", 200, None, 2, 10, 12_912_000)],
+        cost_nanousd=2 * 12_912_000 + 1_000,
+        cost_source="catalog",
+        price_id="m@2026-07-01",
+    )
+    bill = bill_of(call, catalog(OUTPUT, INPUT))
+    assert [(line.label, line.note, str(line.amount)) for line in bill.lines] == [
+        ("Input", "", "$0.00505"),
+        ("Output", "", "$0.00786"),
+        ("Input", "advisor", "$0.00505"),
+        ("Output", "advisor", "$0.00786"),
+        ("Attempts before it", "as they were booked", "$0.00000100"),
+    ]
+    assert bill.differs == ""
 
 
 def test_a_bill_that_was_booked_at_another_price_says_so() -> None:
@@ -267,12 +290,12 @@ def failure(count: int, series: list[int], **fields: Any) -> Failure:
 
 def test_one_providers_trouble_is_one_sentence() -> None:
     period = parse({}, now_us=NOW, zone=UTC)
-    burst = [0] * 20 + [30] * 4 + [0] * 25
+    burst = [0] * 10 + [60] * 2 + [0] * 13
     found = notices.of_traffic(
         Totals(requests=100_000), [failure(120, burst), failure(120, burst, model="haiku")], [], period
     )
     assert [notice.title for notice in found] == ["Anthropic upstream error"]
-    assert "240 calls of sonnet and haiku ended with 529 on Fri 20 Nov, 06:30 – 08:30, 0.24% of all" in found[0].text
+    assert "240 calls of sonnet and haiku ended with 529 on Fri 20 Nov, 06:00 – 08:00, 0.24% of all" in found[0].text
     assert found[0].link == (("status", "upstream_error"), ("provider", "anthropic"))
 
 

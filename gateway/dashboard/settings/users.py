@@ -53,7 +53,6 @@ class UserPage:
     shell: Shell
     frame: Frame
     row: UserRow
-    user_id: str
     tenants: list[str]
     why_not: str
     """Why it cannot be changed here; empty if it can."""
