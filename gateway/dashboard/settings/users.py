@@ -155,7 +155,6 @@ def _one(here: Desk, user: User, *, problem: str = "") -> Response:
         here.shell,
         here.frame(problem),
         _row(here, user),
-        user.user_id,
         sorted(here.identity.directory.tenants),
         declared if user.declared else "",
     )
