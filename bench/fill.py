@@ -29,7 +29,7 @@ from gateway.settings import Settings
 from gateway.store import open_store
 from gateway.store.base import Batch, SpanWrite
 from gateway.store.sqlite import schema
-from gateway.store.sqlite.series import COUNTERS, DURATIONS
+from gateway.store.sqlite.series import COUNTERS, SPREADS
 
 CALLS = 10_000_000
 DEFAULT = WORK / "pages" / "data" / "callgate.db"
@@ -229,7 +229,7 @@ class Copier:
 
     def _cells(self, series: str, factor: str) -> str:
         columns = [series, "r.start", *(f"r.{name} * {factor}" for name in COUNTERS)]
-        for name in DURATIONS:
+        for name in SPREADS:
             columns += [f"r.{name}_sum * {factor}", f"r.{name}_min", f"r.{name}_max"]
             columns += [f"scaled(r.{name}_histogram, {factor})"]
         return ", ".join(columns)

@@ -173,6 +173,8 @@ class Stats(msgspec.Struct):
     latency: Distribution
     ttft: Distribution
     overhead: Distribution
+    output: Distribution = Distribution(0)
+    """Tokens of an answer, not µs; of calls that generated any, counted since 0007 of the schema."""
 
 
 class Bucket(msgspec.Struct):
@@ -195,6 +197,15 @@ class Group(msgspec.Struct):
     latency: Distribution
     series: list[int] = []
     """Requests per bucket, for a sparkline, where it was asked for."""
+
+
+class Profile(msgspec.Struct):
+    """One row of a comparison: all that is known of a group. `key` is None for calls without a value."""
+
+    key: str | None
+    whole: Stats
+    outputs: list[int] = []
+    """Calls by the length of their answer in tokens: bucket by bucket of `gateway.core.histogram`."""
 
 
 class Failure(msgspec.Struct):
@@ -327,6 +338,21 @@ class SpanReader(Protocol):
         """By cost, highest first; by time for `day` and `hour` (keys are ISO 8601 of the bucket's start)."""
         ...
 
+    async def profiles(self, which: SpanFilter, by: str, *, limit: int = 100) -> list[Profile]:
+        """As `groups`, with every distribution."""
+        ...
+
+    async def curves(
+        self, which: SpanFilter, by: str, among: Sequence[str], *, width_us: int, time_zone: str = "UTC"
+    ) -> dict[str, list[Bucket]]:
+        """The buckets of each of `among`, as `buckets` has them, but for failures by type. `which` must have both
+        ends."""
+        ...
+
+    async def overhead_counts(self, which: SpanFilter) -> list[int]:
+        """Calls by what the gateway added in µs: bucket by bucket of `gateway.core.histogram`."""
+        ...
+
     async def failures(
         self, which: SpanFilter, *, limit: int = 10, spark_width_us: int | None = None
     ) -> list[Failure]: ...
@@ -336,8 +362,8 @@ class SpanReader(Protocol):
     async def tag_values(self, key: str, *, prefix: str = "", limit: int = 200) -> list[TagValue]: ...
 
     async def field_values(self, field: str, *, prefix: str = "", limit: int = 200) -> list[TagValue]:
-        """Values of model, provider, tenant, environment, config, variant, key, kind, prompt for filter menus:
-        from the rollups, never from the rows."""
+        """Values of model, provider, provider_model, tenant, environment, config, variant, key, kind, prompt for
+        menus: from the rollups, never from the rows."""
         ...
 
     async def tail(self, after: int | None, *, limit: int = 500) -> Tail:

@@ -99,7 +99,7 @@ CREATE TABLE rollups_daily (
     overhead_sum INTEGER NOT NULL,
     overhead_min INTEGER,
     overhead_max INTEGER,
-    overhead_histogram BLOB,
+    overhead_histogram BLOB, output_sum INTEGER DEFAULT 0 NOT NULL, output_min INTEGER, output_max INTEGER, output_histogram BLOB,
     PRIMARY KEY (series, start)
 )
  WITHOUT ROWID;
@@ -134,7 +134,7 @@ CREATE TABLE rollups_hourly (
     overhead_sum INTEGER NOT NULL,
     overhead_min INTEGER,
     overhead_max INTEGER,
-    overhead_histogram BLOB,
+    overhead_histogram BLOB, output_sum INTEGER DEFAULT 0 NOT NULL, output_min INTEGER, output_max INTEGER, output_histogram BLOB,
     PRIMARY KEY (series, start)
 )
  WITHOUT ROWID;
@@ -289,4 +289,4 @@ CREATE INDEX ix_spans_unpriced ON spans (started_at) WHERE unpriced = 1;
 
 CREATE INDEX ix_spans_user ON spans (user, started_at) WHERE user IS NOT NULL;
 
-INSERT INTO alembic_version VALUES ('0006');
+INSERT INTO alembic_version VALUES ('0007');

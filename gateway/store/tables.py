@@ -222,6 +222,10 @@ class Counters(SQLModel):
     overhead_min: int | None
     overhead_max: int | None
     overhead_histogram: bytes | None = Field(sa_type=LargeBinary)
+    output_sum: int = Field(sa_column_kwargs={"server_default": text("0")})
+    output_min: int | None
+    output_max: int | None
+    output_histogram: bytes | None = Field(sa_type=LargeBinary)
 
 
 class HourlyRow(Counters, table=True):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -356,6 +356,30 @@ async def check_totals(store: Store, which: SpanFilter, spans: list[Span]) -> No
     naive.assert_distribution(stats.latency, [span.latency_us for span in spans])
     naive.assert_distribution(stats.ttft, [span.ttft_us for span in spans])
     naive.assert_distribution(stats.overhead, [span.overhead_us for span in spans])
+    naive.assert_distribution(stats.output, outputs(spans))
+    assert sum(await store.overhead_counts(which)) == sum(span.overhead_us is not None for span in spans)
+    for by in ("model", "provider_model"):
+        await check_profiles(store, which, spans, by)
+
+
+def outputs(spans: Iterable[Span]) -> list[int]:
+    """Lengths of the answers that have any."""
+    return [span.usage.output_tokens for span in spans if span.usage and span.usage.output_tokens]
+
+
+async def check_profiles(store: Store, which: SpanFilter, spans: list[Span], by: str) -> None:
+    expected = naive.by_dimension(spans, by)
+    profiles = await store.profiles(which, by)
+    assert {profile.key for profile in profiles} == set(expected)
+    costs = [profile.whole.totals.cost_nanousd for profile in profiles]
+    assert costs == sorted(costs, reverse=True)
+    for profile in profiles:
+        mine = expected[profile.key]
+        assert profile.whole.totals == naive.totals(mine)
+        naive.assert_distribution(profile.whole.latency, [span.latency_us for span in mine])
+        naive.assert_distribution(profile.whole.ttft, [span.ttft_us for span in mine])
+        naive.assert_distribution(profile.whole.output, outputs(mine))
+        assert sum(profile.outputs) == len(outputs(mine))
 
 
 async def check_groups(store: Store, which: SpanFilter, spans: list[Span]) -> None:
@@ -419,6 +443,16 @@ def test_parts_of_a_day_start_at_their_multiples(filled: Filled, width: int) -> 
         assert [bucket.from_us for bucket in buckets] == list(range(T0 // width * width, T0 + 31 * HOUR + 5, width))
         for bucket in buckets:
             check_bucket(bucket, [s for s in spans if bucket.from_us <= s.started_at < bucket.from_us + width])
+        curves = await store.curves(which, "model", ["gpt-4o-mini", "nobody"], width_us=width)
+        starts = [bucket.from_us for bucket in buckets]
+        assert [[bucket.from_us for bucket in curve] for curve in curves.values()] == [starts, starts]
+        for bucket in curves["gpt-4o-mini"]:
+            inside = [s for s in spans if bucket.from_us <= s.started_at < bucket.from_us + width]
+            mine = [span for span in inside if span.model == "gpt-4o-mini"]
+            assert bucket.totals == naive.totals(mine)
+            naive.assert_distribution(bucket.latency, [span.latency_us for span in mine])
+            naive.assert_distribution(bucket.ttft, [span.ttft_us for span in mine])
+        assert not any(bucket.totals.requests for bucket in curves["nobody"])
         groups = await store.groups(which, "tenant", spark_width_us=width)
         for group in groups:
             mine = [span for span in spans if span.tenant == group.key]
@@ -505,7 +539,7 @@ def repriced(span: Span, rng: random.Random) -> Repricing:
 def test_menus_know_every_value_and_how_often(make_store: MakeStore) -> None:
     async def work(store: Store) -> None:
         spans = await fill(store)
-        for field in ("model", "provider", "tenant", "environment", "key", "kind"):
+        for field in ("model", "provider", "provider_model", "tenant", "environment", "key", "kind"):
             expected = naive.by_dimension(spans, field)
             found = await store.field_values(field)
             assert {each.value: each.calls for each in found} == {k: len(v) for k, v in expected.items() if k}

@@ -19,7 +19,7 @@ import msgspec
 from gateway.store.base import SpanFilter
 from gateway.store.sqlite.connection import Reader
 from gateway.store.sqlite.period import FOREVER, Stretch, stretches
-from gateway.store.sqlite.series import CALL, DAY, FAILURE, HOUR, ONE_DIMENSION, TAG, TOTAL, USER
+from gateway.store.sqlite.series import CALL, DAY, DURATIONS, FAILURE, HOUR, ONE_DIMENSION, TAG, TOTAL, USER
 from gateway.store.sqlite.tally import Shape, Tally
 from gateway.store.sqlite.walk import walk_rows
 from gateway.store.sqlite.where import (
@@ -56,6 +56,7 @@ OF_ROWS = {
     ),
 }
 """Counters that are not the sum of the column of their name."""
+SPREAD_OF_ROWS = {**{name: f"s.{name}_us" for name in DURATIONS}, "output": "nullif(s.output_tokens, 0)"}
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ def _ask_rollup(question: Question, scope: str, stretch: Stretch) -> tuple[str, 
     key, parameters = _key(question.by, "e") if scope == CALL else ("e.value" if question.by else "NULL", [])
     start = "0" if question.unit_us is None else "r.start"
     columns = [f"sum(r.{name})" for name in question.shape.counters]
-    for name in question.shape.durations:
+    for name in question.shape.spreads:
         columns += [f"sum(r.{name}_sum)", f"min(r.{name}_min)", f"max(r.{name}_max)"]
         columns += [f"merged_histogram(r.{name}_histogram)"]
     sql = (
@@ -226,8 +227,9 @@ def _ask_rows(question: Question, matches: Matches, stretch: Stretch) -> tuple[s
     else:
         start = str(stretch.from_us)
     columns = [OF_ROWS.get(name, f"coalesce(sum(s.{name}), 0)") for name in question.shape.counters]
-    for name in question.shape.durations:
-        columns += [f"sum(s.{name}_us)", f"min(s.{name}_us)", f"max(s.{name}_us)", f"histogram_of(s.{name}_us)"]
+    for name in question.shape.spreads:
+        value = SPREAD_OF_ROWS[name]
+        columns += [f"sum({value})", f"min({value})", f"max({value})", f"histogram_of({value})"]
     sql = (
         f"SELECT {start}, {key}, {', '.join(columns)} FROM {walk.source}{details} "  # noqa: S608  # our own names
         f"WHERE {walk.where} GROUP BY 1, 2"

@@ -15,6 +15,12 @@ SELECT value, calls FROM (
     SELECT value, calls FROM series WHERE scope = ? AND value >= ? AND value < ? ORDER BY value LIMIT {LOOKED_AT})
 WHERE calls > 0 ORDER BY calls DESC, value LIMIT ?
 """  # noqa: S608  # our own number
+PROVIDER_MODEL = f"""
+SELECT value, calls FROM (
+    SELECT provider || '/' || model AS value, sum(calls) AS calls FROM series
+    WHERE scope = 'call' AND provider IS NOT NULL AND model IS NOT NULL GROUP BY 1 LIMIT {LOOKED_AT})
+WHERE calls > 0 AND substr(value, 1, length(?1)) = ?1 ORDER BY calls DESC, value LIMIT ?2
+"""  # noqa: S608  # as above
 LAST_CHARACTER = "\U0010ffff"
 
 
@@ -31,6 +37,9 @@ class Menus:
 
     async def field_values(self, field: str, *, prefix: str = "", limit: int = 200) -> list[TagValue]:
         """Raises ValueError for a field that has no menu."""
+        if field == "provider_model":
+            async with self._database.reading() as reader:
+                return [TagValue(*row) for row in await reader.all(PROVIDER_MODEL, (prefix, limit))]
         if field not in ONE_DIMENSION and field != USER:
             raise ValueError(f"{field!r} has no menu; {', '.join([*ONE_DIMENSION, USER])} have")
         return await self._values(field, prefix, limit)

@@ -12,8 +12,8 @@ import msgspec
 from gateway.store.sqlite.series import (
     COUNTERS,
     CUBE,
-    DURATIONS,
     OPEN_ENDED_LIMIT,
+    SPREADS,
     UNCOUNTED,
     Cells,
     Series,
@@ -39,7 +39,7 @@ ON CONFLICT (scope) DO UPDATE SET value_count = value_count + :values, calls = c
 def _add_cell(table: str) -> str:
     columns = ["series", "start", *COUNTERS]
     updates = [f"{name} = {name} + excluded.{name}" for name in COUNTERS]
-    for name in DURATIONS:
+    for name in SPREADS:
         columns += (f"{name}_sum", f"{name}_min", f"{name}_max", f"{name}_histogram")
         updates += (
             f"{name}_sum = {name}_sum + excluded.{name}_sum",

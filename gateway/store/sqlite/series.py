@@ -55,6 +55,8 @@ COUNTERS = [
 ]
 """The fields of `Totals`, in order; each a column of the rollups."""
 DURATIONS = ("latency", "ttft", "overhead")
+SPREADS = (*DURATIONS, "output")
+"""What has a histogram: durations in µs, and the tokens of an answer, of calls that generated any."""
 
 ONE_DIMENSION = {
     "tenant": "tenant",
@@ -143,11 +145,12 @@ def open_ended_series_of(span: Span) -> Iterator[Series]:
 
 
 Measure = tuple[Any, ...]
-"""What one span adds: COUNTERS, then for each of the DURATIONS the value, then for each its bucket; None where there
+"""What one span adds: COUNTERS, then for each of the SPREADS the value, then for each its bucket; None where there
 is none. Bucketed once, for it counts in a dozen series."""
 
 _COUNTERS = len(COUNTERS)
-_NO_DURATIONS = (None,) * (2 * len(DURATIONS))
+_VALUES_END = _COUNTERS + len(SPREADS)
+_NO_SPREADS = (None,) * (2 * len(SPREADS))
 
 
 def measure(span: Span) -> Measure:
@@ -155,7 +158,7 @@ def measure(span: Span) -> Measure:
     outcome = outcome_of(span)
     generated = usage.output_tokens if usage is not None else None
     timed = bool(span.stream and generated and span.latency_us is not None and span.ttft_us is not None)
-    durations = (span.latency_us, span.ttft_us, span.overhead_us)
+    values = (span.latency_us, span.ttft_us, span.overhead_us, generated or None)
     return (
         1,
         int(outcome == FAILED),
@@ -173,18 +176,18 @@ def measure(span: Span) -> Measure:
         (usage.reasoning_tokens or 0) if usage else 0,
         max(0, (span.latency_us or 0) - (span.ttft_us or 0)) if timed else 0,
         (generated or 0) if timed else 0,
-        *durations,
-        *(None if value is None else histogram.bucket_of(value) for value in durations),
+        *values,
+        *(None if value is None else histogram.bucket_of(value) for value in values),
     )
 
 
 def difference(new: Measure, old: Measure) -> Measure:
-    """What to add where `old` was counted, so that it is as if `new` had been; of equal durations."""
-    return (*(a - b for a, b in zip(new[:_COUNTERS], old[:_COUNTERS], strict=True)), *_NO_DURATIONS)
+    """What to add where `old` was counted, so that it is as if `new` had been; of equal spreads."""
+    return (*(a - b for a, b in zip(new[:_COUNTERS], old[:_COUNTERS], strict=True)), *_NO_SPREADS)
 
 
 Cell = tuple[Any, ...]
-"""COUNTERS, then sum, min, max and histogram of each of the DURATIONS: a row of a rollup without its key."""
+"""COUNTERS, then sum, min, max and histogram of each of the SPREADS: a row of a rollup without its key."""
 
 
 def fold(measures: list[Measure]) -> Cell:
@@ -192,7 +195,7 @@ def fold(measures: list[Measure]) -> Cell:
         return _alone(measures[0])
     columns = list(zip(*measures, strict=True))
     cell: list[Any] = [sum(column) for column in columns[:_COUNTERS]]
-    values, buckets = columns[_COUNTERS : _COUNTERS + 3], columns[_COUNTERS + 3 :]
+    values, buckets = columns[_COUNTERS:_VALUES_END], columns[_VALUES_END:]
     for column, placed in zip(values, buckets, strict=True):
         known = [value for value in column if value is not None]
         if known:
@@ -206,7 +209,7 @@ def fold(measures: list[Measure]) -> Cell:
 def _alone(measured: Measure) -> Cell:
     """`fold` of a single span: half of the cells of a batch, for most users and tag values come once."""
     cell = list(measured[:_COUNTERS])
-    for value, bucket in zip(measured[_COUNTERS : _COUNTERS + 3], measured[_COUNTERS + 3 :], strict=True):
+    for value, bucket in zip(measured[_COUNTERS:_VALUES_END], measured[_VALUES_END:], strict=True):
         cell += (0, None, None, None) if value is None else (value, value, value, histogram.encode_buckets((bucket,)))
     return tuple(cell)
 

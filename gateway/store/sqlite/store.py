@@ -15,6 +15,7 @@ from gateway.store.base import (
     Group,
     JournalPosition,
     Page,
+    Profile,
     Repricing,
     SetAside,
     SpanDetail,
@@ -118,6 +119,17 @@ class SqliteStore:
         time_zone: str = "UTC",
     ) -> list[Group]:
         return await self._totals.groups(which, by, limit=limit, spark_width_us=spark_width_us, time_zone=time_zone)
+
+    async def profiles(self, which: SpanFilter, by: str, *, limit: int = 100) -> list[Profile]:
+        return await self._totals.profiles(which, by, limit=limit)
+
+    async def curves(
+        self, which: SpanFilter, by: str, among: Sequence[str], *, width_us: int, time_zone: str = "UTC"
+    ) -> dict[str, list[Bucket]]:
+        return await self._totals.curves(which, by, among, width_us=width_us, time_zone=time_zone)
+
+    async def overhead_counts(self, which: SpanFilter) -> list[int]:
+        return await self._totals.overhead_counts(which)
 
     async def failures(self, which: SpanFilter, *, limit: int = 10, spark_width_us: int | None = None) -> list[Failure]:
         return await self._totals.failures(which, limit=limit, spark_width_us=spark_width_us)

@@ -12,7 +12,7 @@ NO_CALLS = Distribution(0)
 
 
 class Spread:
-    """Durations: sum, extremes and histogram."""
+    """Durations or lengths: sum, extremes and histogram."""
 
     __slots__ = ("high", "lanes", "low", "sum")
 
@@ -55,19 +55,19 @@ class Spread:
 class Shape:
     """Which columns are summed up: the fewer, the faster."""
 
-    def __init__(self, counters: tuple[str, ...] = tuple(COUNTERS), durations: tuple[str, ...] = ()) -> None:
+    def __init__(self, counters: tuple[str, ...] = tuple(COUNTERS), spreads: tuple[str, ...] = ()) -> None:
         self.counters = counters
-        self.durations = durations
+        self.spreads = spreads
 
 
 class Tally:
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
         self.counters = dict.fromkeys(shape.counters, 0)
-        self.spreads = {name: Spread() for name in shape.durations}
+        self.spreads = {name: Spread() for name in shape.spreads}
 
     def add(self, cell: tuple[Any, ...]) -> None:
-        """A row of a query: the counters, then sum, min, max and histogram of each duration."""
+        """A row of a query: the counters, then sum, min, max and histogram of each spread."""
         for name, value in zip(self._shape.counters, cell, strict=False):
             self.counters[name] += value or 0
         at = len(self._shape.counters)

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
-from gateway.store.base import GROUPS, Bucket, Failure, Group, SpanFilter, Stats
+from gateway.core.histogram import counts
+from gateway.store.base import GROUPS, Bucket, Failure, Group, Profile, SpanFilter, Stats
 from gateway.store.sqlite.collect import FAILURE_KIND, Question, collect
 from gateway.store.sqlite.connection import Database, Reader
 from gateway.store.sqlite.period import bucket_index, bucket_starts, iso
-from gateway.store.sqlite.series import CALL, DAY, DURATIONS, FAILURE, HOUR, TAG, USER, failure_of
+from gateway.store.sqlite.series import CALL, DAY, FAILURE, HOUR, SPREADS, TAG, USER, failure_of
 from gateway.store.sqlite.tally import Shape, Tally
 from gateway.store.sqlite.walk import Walk
 from gateway.store.sqlite.where import Where, add_cube_conditions, add_row_conditions, match
@@ -20,11 +21,12 @@ KNOWN_PERIOD = """
 SELECT min(r.start), max(r.start) FROM series e JOIN rollups_hourly r ON r.series = e.id WHERE e.scope = 'total'
 """
 
-ALL = Shape(durations=tuple(DURATIONS))
-CHART = Shape(durations=("latency", "ttft"))
-ROW = Shape(durations=("latency",))
+ALL = Shape(spreads=SPREADS)
+CHART = Shape(spreads=("latency", "ttft"))
+ROW = Shape(spreads=("latency",))
 AMOUNTS = Shape()
 LATENCY = Shape(("requests",), ("latency",))
+OVERHEAD = Shape(("requests",), ("overhead",))
 REQUESTS = Shape(("requests",))
 COST = Shape(("cost_nanousd",))
 
@@ -37,7 +39,41 @@ class TotalsReader:
         async with self._database.reading() as reader:
             answer = await collect(reader, Question(which, ALL))
         tally = answer.get((0, None)) or Tally(ALL)
-        return Stats(tally.totals(), *(tally.distribution(name) for name in DURATIONS))
+        return _stats(tally)
+
+    async def profiles(self, which: SpanFilter, by: str, *, limit: int) -> list[Profile]:
+        _check_dimension(by)
+        async with self._database.reading() as reader:
+            answer = await collect(reader, Question(which, ALL, by))
+        profiles = [
+            Profile(key, _stats(tally), counts(tally.spreads["output"].lanes)) for (_, key), tally in answer.items()
+        ]
+        profiles.sort(key=lambda each: (-each.whole.totals.cost_nanousd, -each.whole.totals.requests, each.key or ""))
+        return profiles[:limit]
+
+    async def curves(
+        self, which: SpanFilter, by: str, among: Sequence[str], *, width_us: int, time_zone: str
+    ) -> dict[str, list[Bucket]]:
+        _check_dimension(by)
+        starts, unit, cuts = _cut(which, width_us, time_zone)
+        tallies = {name: [Tally(CHART) for _ in starts] for name in among}
+        async with self._database.reading() as reader:
+            answer = await collect(reader, Question(which, CHART, by, unit, cuts, only=tuple(among)))
+        for (start, key), tally in answer.items():
+            if key in tallies:
+                tallies[key][bucket_index(starts, start)].merge(tally)
+        return {
+            name: [
+                Bucket(start, tally.totals(), tally.distribution("latency"), tally.distribution("ttft"))
+                for start, tally in zip(starts, mine, strict=True)
+            ]
+            for name, mine in tallies.items()
+        }
+
+    async def overhead_counts(self, which: SpanFilter) -> list[int]:
+        async with self._database.reading() as reader:
+            answer = await collect(reader, Question(which, OVERHEAD))
+        return counts(answer[0, None].spreads["overhead"].lanes) if answer else []
 
     async def buckets(
         self,
@@ -93,6 +129,10 @@ async def _add_latency(reader: Reader, which: SpanFilter, by: str, groups: list[
         tally = answer.get((0, group.key))
         if tally is not None:
             group.latency = tally.distribution("latency")
+
+
+def _stats(tally: Tally) -> Stats:
+    return Stats(tally.totals(), *(tally.distribution(name) for name in SPREADS))
 
 
 def _check_dimension(by: str) -> None:
