@@ -26,6 +26,9 @@ class _InputDetails(msgspec.Struct):
     cached_tokens: _Tokens = None
     cache_write_tokens: _Tokens = None
     cache_creation_tokens: _Tokens = None
+    cache_write_5m_tokens: _Tokens = None
+    """Those two only from the translator (gateway.translation), for providers that say it."""
+    cache_write_1h_tokens: _Tokens = None
     audio_tokens: _Tokens = None
     image_tokens: _Tokens = None
     video_tokens: _Tokens = None
@@ -90,8 +93,8 @@ def openai_usage(raw: bytes) -> Usage | None:
         found.total_tokens,
         cached,
         input_.cache_creation_tokens if input_.cache_write_tokens is None else input_.cache_write_tokens,
-        None,
-        None,
+        input_.cache_write_5m_tokens,
+        input_.cache_write_1h_tokens,
         None,
         input_.audio_tokens,
         input_.image_tokens,
@@ -129,6 +132,8 @@ def with_hidden_thinking(usage: Usage, model: str | None) -> Usage:
 class _ResponsesInput(msgspec.Struct):
     cached_tokens: _Tokens = None
     cache_write_tokens: _Tokens = None
+    cache_write_5m_tokens: _Tokens = None
+    cache_write_1h_tokens: _Tokens = None
     audio_tokens: _Tokens = None
     image_tokens: _Tokens = None
     text_tokens: _Tokens = None
@@ -170,8 +175,8 @@ def responses_usage(raw: bytes) -> Usage | None:
         found.total_tokens,
         input_.cached_tokens,
         input_.cache_write_tokens,
-        None,
-        None,
+        input_.cache_write_5m_tokens,
+        input_.cache_write_1h_tokens,
         None,
         input_.audio_tokens,
         input_.image_tokens,

@@ -30,7 +30,7 @@ log = logging.getLogger("callgate.translation")
 
 async def answer(request: Request) -> Reply:
     """See `engine.Bridge`."""
-    heard = Heard()
+    heard = Heard(request.backend)
     HEARD.set(heard)
     handler = HANDLERS.get(request.dialect.name)
     try:

@@ -27,6 +27,9 @@ CHAT = frozenset(
 )
 """OpenAI's, and what its clients send in `extra_body` to reach a provider's own: `thinking`, `top_k`."""
 
+_ROUTES = {"bedrock": "bedrock/converse"}
+"""Converse speaks for every model of Bedrock; left alone, litellm guesses an older API by the model's name."""
+
 RESPONSES = frozenset(
     (
         *("input", "include", "instructions", "max_output_tokens", "parallel_tool_calls", "reasoning", "temperature"),
@@ -75,7 +78,7 @@ def provider(request: Request, model: str) -> dict[str, Any]:
     """litellm's keywords that say whom to ask: everything from the settings."""
     backend = request.backend
     where: dict[str, Any] = {
-        "model": f"{backend.vendor}/{model}",
+        "model": f"{_ROUTES.get(backend.vendor, backend.vendor)}/{model}",
         "api_key": request.key or "none",
         "api_base": _address(request),
         "timeout": timeout_of(backend),

@@ -68,6 +68,12 @@ def messages_usage(heard: Heard) -> dict[str, Any] | None:
             "input_tokens": max(0, (usage.input_tokens or 0) - read - written),
             "cache_read_input_tokens": read,
             "cache_creation_input_tokens": written,
+            "cache_creation": _without_none(
+                {
+                    "ephemeral_5m_input_tokens": usage.cache_write_5m_tokens,
+                    "ephemeral_1h_input_tokens": usage.cache_write_1h_tokens,
+                }
+            ),
             "output_tokens": usage.output_tokens or 0,
             "output_tokens_details": _without_none({"thinking_tokens": usage.reasoning_tokens}),
             "server_tool_use": _searches(usage),
@@ -81,6 +87,8 @@ def _input_details(usage: Usage) -> dict[str, Any] | None:
         {
             "cached_tokens": usage.cached_input_tokens,
             "cache_write_tokens": usage.cache_write_tokens,
+            "cache_write_5m_tokens": usage.cache_write_5m_tokens,
+            "cache_write_1h_tokens": usage.cache_write_1h_tokens,
             "audio_tokens": usage.audio_input_tokens,
             "image_tokens": usage.image_input_tokens,
             "video_tokens": usage.video_input_tokens,

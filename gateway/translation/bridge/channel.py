@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
+from typing import Any
 
 import httpx
 import msgspec
@@ -17,7 +18,7 @@ import msgspec
 from gateway.dialects import OPAQUE, Dialect, dialect_for
 from gateway.dialects.base import Answer, Context
 from gateway.translation.backend import Backend
-from gateway.translation.bridge.library import http_handler
+from gateway.translation.bridge.library import http_handler, litellm
 
 KEPT_BYTES = 1024 * 1024
 """Of an answer's beginning; and as much of its end."""
@@ -26,8 +27,9 @@ _CLIENTS = 256
 
 
 class Heard(msgspec.Struct):
-    """What a provider sent for one call; of several requests (a retry of litellm's own), the last."""
+    """What a provider sent for one call; of several requests, the last."""
 
+    backend: Backend
     status: int | None = None
     """None where nothing was answered."""
     headers: dict[bytes, bytes] = {}
@@ -102,11 +104,41 @@ def client_for(backend: Backend) -> httpx.AsyncClient:
 
 
 @functools.lru_cache(maxsize=_CLIENTS)
-def handler_for(backend: Backend) -> object:
-    """The same client as litellm's own adapters take it."""
-    handler = http_handler.AsyncHTTPHandler(transport=httpx.AsyncHTTPTransport())
+def handler_for(backend: Backend) -> Any:
+    """The same client as litellm's adapters take it."""
+    handler = http_handler.AsyncHTTPHandler(transport=_Nowhere())
     handler.client = client_for(backend)
     return handler
+
+
+class _Nowhere(httpx.AsyncBaseTransport, httpx.BaseTransport):
+    """Refuses: for whatever of litellm would go to the network on a way of its own."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        raise ForeignHostError(f"nothing is sent to {request.url.host} here", request=request)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        raise ForeignHostError(f"nothing is sent to {request.url.host} here", request=request)
+
+
+class _Clients:
+    """In place of litellm's cache of clients, where adapters look that were not handed one: the call's own channel."""
+
+    def get_cache(self, key: str, *_: object, **__: object) -> Any:
+        heard = HEARD.get(None)
+        if key.startswith("async_httpx_client"):
+            return handler_for(heard.backend) if heard is not None else _NOBODY
+        return _NOBODY_SYNC if key.startswith("httpx_client") else None
+
+    def set_cache(self, *_: object, **__: object) -> None:
+        """Nothing is kept here."""
+
+
+_NOBODY: Any = http_handler.AsyncHTTPHandler(transport=_Nowhere())
+_NOBODY_SYNC: Any = http_handler.HTTPHandler(client=httpx.Client(transport=_Nowhere()))
+litellm.in_memory_llm_clients_cache = _Clients()
+litellm.module_level_aclient = _NOBODY
+litellm.module_level_client = _NOBODY_SYNC
 
 
 def timeout_of(backend: Backend) -> httpx.Timeout:

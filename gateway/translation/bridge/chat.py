@@ -55,25 +55,26 @@ def _whole(response: Any, model: str, heard: Heard) -> dict[str, Any]:
 
 async def stream(chunks: Any, model: str, heard: Heard, wants_usage: bool) -> AsyncIterator[bytes]:
     last: dict[str, Any] = {}
+    answered: str | None = None
     try:
         async for chunk in chunks:
             said = dumped(chunk)
             said.pop("usage", None)
-            said["model"] = model
+            answered = answered or heard.answer().model or model
+            said["model"] = answered
             last = said
             if any(choice.get("delta") or choice.get("finish_reason") for choice in said.get("choices", ())):
                 yield b"data: " + _encode(said) + b"\n\n"
     finally:
         await closed(chunks)
     if wants_usage and (usage := bill.chat_usage(heard)) is not None:
-        answered = heard.answer().model or model
-        yield b"data: " + _encode({**last, "model": answered, "choices": [], "usage": usage}) + b"\n\n"
+        yield b"data: " + _encode({**last, "choices": [], "usage": usage}) + b"\n\n"
     yield DONE
 
 
 def dumped(response: Any) -> dict[str, Any]:
     """litellm's object as OpenAI writes it: without what is null, also in what litellm keeps of the provider's own."""
-    out: dict[str, Any] = response.model_dump(exclude_none=True)
+    out: dict[str, Any] = response.model_dump(exclude_none=True, warnings=False)
     for choice in out.get("choices", ()):
         message = choice.get("message") or choice.get("delta") or {}
         own = message.pop("provider_specific_fields", None) or {}

@@ -80,4 +80,7 @@ def _plain(exc: Exception) -> str:
         head, colon, rest = text.partition(": ")
         if colon and head.startswith("litellm."):
             text = rest
-    return text.partition(" - ")[2][:500] if text.partition(" - ")[0].endswith("Exception") else text[:500]
+    vendor, dash, rest = text.partition(" - ")
+    text = rest if dash and vendor.endswith("Exception") else text
+    first = text.strip().partition("\n")[0].partition(" Traceback (")[0].partition(" Handle with `litellm")[0]
+    return first[:500] or type(exc).__name__

@@ -52,14 +52,23 @@ def as_chat(request: Request, body: dict[str, Any], model: str) -> tuple[dict[st
 
 
 async def _stream(chunks: Any, model: str, names: dict[str, str], heard: Heard) -> AsyncIterator[bytes]:
+    start: dict[str, Any] | None = None
     try:
         async for event in AnthropicStreamWrapper(completion_stream=chunks, model=model, tool_name_mapping=names):
-            kind = event.get("type", "message")
-            if kind == "message_start":
-                event["message"]["usage"] = _UNKNOWN
-                event["message"]["model"] = heard.answer().model or model
-            elif kind == "message_delta":
+            kind = event["type"]
+            if kind == "message_start":  # held until the provider has said who answers
+                start = event
+                continue
+            if start is not None:
+                start["message"] |= {"usage": _UNKNOWN, "model": heard.answer().model or model}
+                yield _event(start)
+                start = None
+            if kind == "message_delta":
                 event["usage"] = bill.messages_usage(heard) or {"output_tokens": 0}
-            yield b"event: " + kind.encode() + b"\ndata: " + _encode(event) + b"\n\n"
+            yield _event(event)
     finally:
         await chat.closed(chunks)
+
+
+def _event(event: dict[str, Any]) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), _encode(event))

@@ -44,7 +44,7 @@ async def ask(request: Request, heard: Heard) -> bytes | AsyncIterator[bytes]:
             request_input=asked,
             responses_api_request=fields,
         )
-        return _encode(_billed(response.model_dump(exclude_none=True, mode="json"), model, heard))
+        return _encode(_billed(response.model_dump(exclude_none=True, mode="json", warnings=False), model, heard))
     chunks = await litellm.acompletion(**where, **passed, stream=True, stream_options={"include_usage": True})
     events = ResponsesStream(
         model=model,
@@ -72,12 +72,12 @@ async def _stream(events: Any, chunks: Any, model: str, heard: Heard) -> AsyncIt
     number = 0
     try:
         async for event in events:
-            said: dict[str, Any] = event.model_dump(exclude_none=True, mode="json")
+            said: dict[str, Any] = event.model_dump(exclude_none=True, mode="json", warnings=False)
             kind = said["type"]
             said["sequence_number"] = number
             number += 1
             if isinstance(response := said.get("response"), dict):
-                response["model"] = model
+                response["model"] = heard.answer().model or model
                 response.pop("usage", None)
                 if kind in _ENDS:
                     _billed(response, model, heard)
