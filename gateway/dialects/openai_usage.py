@@ -136,6 +136,7 @@ class _ResponsesInput(msgspec.Struct):
     cache_write_1h_tokens: _Tokens = None
     audio_tokens: _Tokens = None
     image_tokens: _Tokens = None
+    video_tokens: _Tokens = None
     text_tokens: _Tokens = None
 
 
@@ -180,7 +181,7 @@ def responses_usage(raw: bytes) -> Usage | None:
         None,
         input_.audio_tokens,
         input_.image_tokens,
-        None,
+        input_.video_tokens,
         None,
         output.reasoning_tokens,
         output.audio_tokens,

@@ -53,7 +53,6 @@ async def _unbroken(events: AsyncIterator[bytes], request: Request, heard: Heard
         async for event in events:
             yield event
     except Exception as exc:
-        heard.status = None if heard.status == 200 else heard.status  # the head was fine; what broke came later
         yield request.dialect.error_event(as_call_error(exc, request, heard))
     finally:
         close = getattr(events, "aclose", None)

@@ -6,6 +6,7 @@ import httpx
 
 from gateway.dialects.base import error_message
 from gateway.errors import CallError
+from gateway.translation.bridge import asking
 from gateway.translation.bridge.channel import ForeignHostError, Heard
 from gateway.translation.bridge.library import litellm
 from gateway.translation.engine import Request
@@ -30,28 +31,35 @@ def as_call_error(exc: Exception, request: Request, heard: Heard) -> CallError:
     if isinstance(exc, CallError):
         return exc
     name = request.backend.name
-    if heard.status is not None and heard.status >= 400:
+    if heard.status is None:
+        return _before_an_answer(exc, name)
+    if heard.status >= 400:
         message = error_message(heard.body) or f"{name} answered with status {heard.status}."
         return CallError(heard.status, _code(heard.status, message), message, headers=tuple(passed_headers(heard)))
-    causes = list(_causes(exc))
-    if any(isinstance(cause, ForeignHostError) for cause in causes):
-        return CallError(400, "invalid_request_error", f"The call would have left {name}: {causes[-1]}.")
-    if any(isinstance(cause, httpx.TimeoutException | litellm.Timeout) for cause in causes):
-        return CallError(504, "upstream_timeout", f"{name} did not answer in time.")
-    if heard.status is None and any(isinstance(cause, httpx.TransportError) for cause in causes):
-        return CallError(502, "upstream_unreachable", f"{name} cannot be reached: {causes[-1]}.")
-    status = getattr(exc, "status_code", None)
-    if isinstance(exc, litellm.ImageFetchError):
-        return CallError(
-            400,
-            "invalid_request_error",
-            f"{name} takes images as data only, and the gateway fetches none: send a data: URL.",
-        )
-    if heard.status is None and isinstance(status, int) and 400 <= status < 500:
-        return CallError(status, _code(status, str(exc)), f"This cannot be said to {name}: {_plain(exc)}")
-    if heard.status is None and isinstance(exc, ValueError | KeyError | TypeError | AttributeError):
-        return CallError(400, "invalid_request_error", f"This cannot be said to {name}: {_plain(exc)}")
+    if (reported := heard.answer().error) is not None:
+        return CallError(502, "upstream_error", reported)
+    if _is_caused_by(exc, httpx.TimeoutException, litellm.Timeout):
+        return CallError(504, "upstream_timeout", f"{name} fell silent within its answer.")
+    if _is_caused_by(exc, httpx.TransportError):
+        return CallError(502, "upstream_reset", f"The connection to {name} broke before the answer was complete.")
     return CallError(502, "upstream_malformed", f"The answer of {name} cannot be translated: {_plain(exc)}")
+
+
+def _before_an_answer(exc: Exception, name: str) -> CallError:
+    """Nothing was answered: it was not sent, or nobody was there."""
+    if _is_caused_by(exc, ForeignHostError):
+        return asking.refused(f"{name} was not called: the gateway sends nothing to addresses that a client names.")
+    if _is_caused_by(exc, litellm.ImageFetchError):
+        return asking.refused(f"{name} takes images as data only, and the gateway fetches none: send a data: URL.")
+    if _is_caused_by(exc, httpx.TimeoutException, litellm.Timeout):
+        return CallError(504, "upstream_timeout", f"{name} did not answer in time.")
+    if _is_caused_by(exc, httpx.TransportError):
+        return CallError(502, "upstream_unreachable", f"{name} cannot be reached: {_causes(exc)[-1]}.")
+    return asking.refused(f"This cannot be said to {name}: {_plain(exc)}")
+
+
+def _is_caused_by(exc: BaseException, *kinds: type[BaseException]) -> bool:
+    return any(isinstance(cause, kinds) for cause in _causes(exc))
 
 
 def _code(status: int, message: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import warnings
 from typing import Any
 
 litellm: Any = importlib.import_module("litellm")
@@ -37,5 +38,6 @@ litellm.add_user_information_to_llm_headers = False
 _images.MAX_IMAGE_URL_DOWNLOAD_SIZE_MB = 0
 """An image's address comes from the client: the gateway fetches none (server-side request forgery)."""
 
+warnings.filterwarnings("ignore", module=r"(litellm|pydantic)(\.|$)")  # about its own insides
 for _name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router", "httpx"):
     logging.getLogger(_name).setLevel(logging.CRITICAL)  # it would log bodies
