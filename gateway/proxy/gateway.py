@@ -78,6 +78,7 @@ class Gateway:
         admission: Admission | None = None,
     ) -> None:
         self.pools = pools
+        self.outbox = pools.outbox
         self.heads = KnownHeads()
         self.use(table)
         self.journal = journal
@@ -103,6 +104,7 @@ class Gateway:
         self.captures_timing = table.settings.log.capture_stream_timing
 
     def start(self) -> None:
+        self.outbox.start(self.counters)
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
     def _sweep(self) -> None:

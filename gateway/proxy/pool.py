@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from gateway.proxy.connect import Connector, Origin
+from gateway.proxy.outbox import Outbox
 from gateway.proxy.upstream import Caller, UpstreamConnection
 
 IDLE_S = 50.0
@@ -20,8 +21,9 @@ class Pool:
     At most `limit` connections are open; further callers wait in line, bounded by their own connect timeout.
     """
 
-    def __init__(self, origin: Origin, connector: Connector, limit: int) -> None:
+    def __init__(self, origin: Origin, connector: Connector, limit: int, outbox: Outbox) -> None:
         self.origin = origin
+        self.outbox = outbox
         self.limit = limit
         self._connector = connector
         self._idle: list[UpstreamConnection] = []

@@ -38,6 +38,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def __init__(self, gateway: Gateway, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._gateway = gateway
+        self._outbox = gateway.outbox
         self._exchange: Exchange | None = None
         self._tunnel: Tunnel | None = None
         """Of a websocket whose handshake has been read."""
@@ -87,6 +88,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """The client sends no more. It may still read its answer, or be gone: see `halfclose`."""
+        self._outbox.flush()
         exchange = self._exchange
         if exchange is None or not exchange.is_waiting or self.scheme == "https":
             return None
@@ -166,6 +168,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self.connections.discard(self)
         tunnel.client.join(self.connections)
+        self._outbox.flush()
         self.transport.set_protocol(tunnel.client)
         self.transport.pause_reading()
         if early:
@@ -185,6 +188,7 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._in_body:
             exchange, app_answers = self._exchange, self._app_is_answering
             if (exchange is not None and exchange.is_answering) or (app_answers and self.cycle.response_started):
+                self._outbox.flush()
                 self.transport.abort()
                 return
             self._gone()
@@ -202,6 +206,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def _linger(self) -> None:
         """Reads and throws away until the client has closed, or `LINGER_S` are over."""
         self._linger_until = time.monotonic() + LINGER_S
+        self._outbox.flush()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         else:
@@ -268,7 +273,7 @@ class GatewayProtocol(HttpToolsProtocol):
         exchange = self._exchange = Exchange(self._gateway, self, head, self._length)
         exchange.begin()
         if head.expects_continue and self._exchange is exchange and not self._http10:
-            self.transport.write(halfclose.PROBE)
+            self._outbox.write(self.transport, halfclose.PROBE)
 
     @property
     def _asks_for_websocket(self) -> bool:
@@ -344,6 +349,7 @@ class GatewayProtocol(HttpToolsProtocol):
             if not self._keep_alive:
                 self._linger()
         elif not self._keep_alive:
+            self._outbox.flush()
             self.transport.close()
         else:
             self._next()
@@ -416,6 +422,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def shutdown(self) -> None:
+        self._outbox.flush()
         if self._exchange is None:
             super().shutdown()
         else:
@@ -444,20 +451,20 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def relay(self, data: bytes) -> None:
         if self._chunked:
-            self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
-        else:
-            self.transport.write(data)
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        self._outbox.write(self.transport, data)
 
     def finish(self, data: bytes) -> None:
         if self._chunked:
             last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
-            self.transport.write(last)
+            self._outbox.write(self.transport, last)
         elif data:
-            self.transport.write(data)
+            self._outbox.write(self.transport, data)
         self._answered()
 
     def abort(self) -> None:
         self._exchange = None
+        self._outbox.flush()
         self.transport.abort()
 
     def pause_body(self) -> None:
@@ -475,7 +482,8 @@ class GatewayProtocol(HttpToolsProtocol):
             self._keep_alive = False
 
     def _write(self, status: int, head: bytes, length: int | None, body: bytes) -> None:
-        self.transport.write(
+        self._outbox.write(
+            self.transport,
             b"%b%b%b%b\r\n%b"
             % (
                 STATUS_LINE.get(status) or b"HTTP/1.1 %d \r\n" % status,
@@ -483,7 +491,7 @@ class GatewayProtocol(HttpToolsProtocol):
                 b"" if length is None else b"content-length: %d\r\n" % length,
                 b"" if self._keep_alive else b"connection: close\r\n",
                 body,
-            )
+            ),
         )
 
     # ------------------------------------------------------------------ flow control

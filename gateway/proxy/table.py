@@ -19,6 +19,7 @@ from gateway.core.routing.names import Names
 from gateway.dialects import DECIDED, Dialect
 from gateway.errors import CallError
 from gateway.proxy.connect import Connector, Origin, proxy_authorization
+from gateway.proxy.outbox import Outbox
 from gateway.proxy.pool import Pool
 from gateway.proxy.signing import Signer, signer_for
 from gateway.settings import Provider, Settings, Timeout
@@ -296,6 +297,7 @@ class Pools:
     ) -> None:
         self.translator = translator
         """None where nothing is translated."""
+        self.outbox = Outbox()
         self._connector = connector
         self._dial_demo = dial_demo
         self._by_origin: dict[Origin, Pool] = {}
@@ -306,7 +308,7 @@ class Pools:
     def get(self, origin: Origin, limit: int) -> Pool:
         pool = self._by_origin.get(origin)
         if pool is None:
-            pool = self._by_origin[origin] = Pool(origin, self._connector, limit)
+            pool = self._by_origin[origin] = Pool(origin, self._connector, limit, self.outbox)
         pool.limit = limit
         return pool
 

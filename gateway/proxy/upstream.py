@@ -54,6 +54,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_headers_done",
         "_informational",
         "_no_body",
+        "_outbox",
         "_parser",
         "_pool",
         "_request_done",
@@ -67,6 +68,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._outbox = pool.outbox
         self._caller: Caller | None = None
         self._parser = httptools.HttpResponseParser(self)
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set before anything else happens
@@ -98,12 +100,12 @@ class UpstreamConnection(asyncio.Protocol):
         self._caller = caller
         self._request_done = complete
         self._no_body = head_only
-        self.transport.write(data)
+        self._outbox.write(self.transport, data)
 
     def send_more(self, data: bytes, *, complete: bool) -> None:
         self._request_done = complete
         if data:
-            self.transport.write(data)
+            self._outbox.write(self.transport, data)
 
     @property
     def answering(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -21,6 +22,9 @@ from pricing.history import History
 from pricing.override import read_overrides
 
 APP_TOKEN = b"cg-test-app-0123456789"
+MANY = SimpleNamespace(in_flight=1000)
+"""Calls in flight, by the word of an outbox: enough for it to wait for the end of a turn."""
+
 APP = Key(key_id="key-1", name="app", tenant="acme")
 
 

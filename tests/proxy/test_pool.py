@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from gateway.proxy.connect import Connector, Origin
+from gateway.proxy.outbox import Outbox
 from gateway.proxy.pool import IDLE_S, Pool
 from gateway.proxy.upstream import UpstreamConnection
 from tests.proxy.fakes import Caller
@@ -42,7 +43,9 @@ class Server:
 async def pooled(limit: int, connector: Any = None) -> AsyncIterator[tuple[Pool, Server]]:
     server = Server()
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-    pool = Pool(Origin("127.0.0.1", listening.sockets[0].getsockname()[1], False), connector or Connector(), limit)
+    pool = Pool(
+        Origin("127.0.0.1", listening.sockets[0].getsockname()[1], False), connector or Connector(), limit, Outbox()
+    )
     try:
         yield pool, server
     finally:

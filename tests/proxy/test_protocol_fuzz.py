@@ -17,10 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
+from gateway.proxy.connect import Connector
 from gateway.proxy.gateway import Counters, Gateway
 from gateway.proxy.protocol import GatewayProtocol
+from gateway.proxy.table import Pools
 from gateway.proxy.upstream import Caller
-from tests.proxy.fakes import APP_TOKEN, Journal, Keys, Transport, table
+from tests.proxy.fakes import APP_TOKEN, MANY, Journal, Keys, Transport, table
 
 MARK = re.compile(rb"n=(\d+)")
 FAR_S = 100_000.0
@@ -86,11 +88,15 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+def no_demo() -> Any:
+    raise AssertionError("no test here calls the demo")
+
+
 def make_gateway() -> Gateway:
     one = {"dialect": "openai", "base_url": "http://one.test/v1"}
     of = table(providers={"one": one}, default_provider="one", server={"max_body_mb": 0.1, "max_header_kb": 16})
     of.named("one", None).targets[0].upstream.pool.take = Provider  # type: ignore[method-assign,assignment]
-    return Gateway(table=of, pools=of, journal=Journal(), keys=Keys(), counters=Counters())  # type: ignore[arg-type]
+    return Gateway(table=of, pools=Pools(Connector(), no_demo), journal=Journal(), keys=Keys(), counters=Counters())  # type: ignore[arg-type]
 
 
 CONFIG = uvicorn.Config(app, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False)
@@ -108,6 +114,7 @@ class Conversation:
 
     async def send(self, pieces: list[bytes], *, patient: bool) -> None:
         """`patient` waits for what a piece causes before the next one; either way a paused reader is respected."""
+        self.gateway.outbox.start(MANY)
         self.protocol.connection_made(self.transport)
         for piece in pieces:
             if patient or not self.transport.reading:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.proxy.outbox import Outbox
 from gateway.proxy.upstream import LARGEST_HEAD, UpstreamConnection
 from tests.proxy.fakes import Caller, Transport
 
@@ -26,6 +27,7 @@ class Pool:
 
     def __init__(self) -> None:
         self.events: list[str] = []
+        self.outbox = Outbox()
 
     def opened(self, connection: UpstreamConnection) -> None:
         self.events.append("opened")
