@@ -152,7 +152,7 @@ async def said(reply: Reply) -> bytes:
 
 
 def translated(
-    answer: Answer | Provider, dialect: str, path: str, body: object, **more: Any
+    answer: Answer | Provider, dialect: str, path: str, body: object, key: str | None = KEY, **more: Any
 ) -> tuple[int, dict[str, str], bytes, Provider]:
     """(status, headers, body, provider) of one call through the bridge, to a provider that speaks `dialect`."""
 
@@ -161,7 +161,7 @@ def translated(
         bridge = await ENGINE.bridge()
         async with serving(provider):
             backend = provider.backend(dialect, **more)
-            reply = await bridge.answer(request(backend, path, body))
+            reply = await bridge.answer(request(backend, path, body, key))
             data = await said(reply)
             await closing(backend)
         headers = {name.decode(): value.decode() for name, value in reply.headers}
@@ -172,7 +172,7 @@ def translated(
 
 async def closing(backend: Backend) -> None:
     """Each test has a loop of its own, and connections belong to one."""
-    from gateway.translation.bridge.channel import handler_for, client_for
+    from gateway.translation.bridge.channel import client_for, handler_for
 
     await client_for(backend).aclose()
     client_for.cache_clear()  # a port may come again

@@ -7,8 +7,6 @@ import json
 import re
 from functools import cache
 
-import pytest
-
 from gateway.dialects import Answer as Read
 from tests.dialects import recorded
 from tests.dialects.recorded import Record, each

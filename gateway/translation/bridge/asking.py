@@ -13,7 +13,7 @@ import msgspec
 from gateway.dialects.base import UNREADABLE
 from gateway.errors import CallError
 from gateway.translation.bridge.channel import client_for, handler_for, timeout_of
-from gateway.translation.bridge.library import openai
+from gateway.translation.bridge.library import litellm, openai
 from gateway.translation.engine import Request
 
 CHAT = frozenset(
@@ -26,6 +26,9 @@ CHAT = frozenset(
     )
 )
 """OpenAI's, and what its clients send in `extra_body` to reach a provider's own: `thinking`, `top_k`."""
+
+_MOST_KNOWN = 20_000
+"""Names come from clients; the list has some thousand."""
 
 _ROUTES = {"bedrock": "bedrock/converse"}
 """Converse speaks for every model of Bedrock; left alone, litellm guesses an older API by the model's name."""
@@ -77,6 +80,8 @@ def model_of(request: Request, body: dict[str, Any]) -> str:
 def provider(request: Request, model: str) -> dict[str, Any]:
     """litellm's keywords that say whom to ask: everything from the settings."""
     backend = request.backend
+    if backend.vendor == "gemini":
+        _make_known(model)
     where: dict[str, Any] = {
         "model": f"{_ROUTES.get(backend.vendor, backend.vendor)}/{model}",
         "api_key": request.key or "none",
@@ -88,6 +93,7 @@ def provider(request: Request, model: str) -> dict[str, Any]:
         "caching": False,
         "no-log": True,
         "_skip_responses_api_bridge": True,  # a chat is asked for as a chat
+        "_skip_mcp_handler": True,
     }
     if backend.vendor == "openai":
         where["client"] = openai.AsyncOpenAI(
@@ -106,6 +112,13 @@ def provider(request: Request, model: str) -> dict[str, Any]:
     return where
 
 
+def _make_known(model: str) -> None:
+    """litellm leaves out what a model cannot do, and thinks that one which is not in its list can do nothing: a Gemini
+    that is younger than the list is taken to do what an older one does."""
+    if f"gemini/{model}" not in litellm.model_cost and len(litellm.model_cost) < _MOST_KNOWN:
+        litellm.model_cost[f"gemini/{model}"] = litellm.model_cost["gemini/gemini-2.5-flash"]
+
+
 def _address(request: Request) -> str:
     """The base URL as litellm's adapter of this vendor wants it."""
     backend, base = request.backend, request.backend.base_url
@@ -118,7 +131,7 @@ def _address(request: Request) -> str:
 
 def _aws(request: Request) -> dict[str, Any]:
     backend = request.backend
-    named = {
+    named: dict[str, Any] = {
         "aws_bedrock_runtime_endpoint": backend.base_url,
         "aws_region_name": backend.region,
         "aws_access_key_id": backend.aws_access_key_id,
@@ -127,7 +140,7 @@ def _aws(request: Request) -> dict[str, Any]:
         "api_key": request.key,
         "api_base": None,
     }
-    return {name: value for name, value in named.items() if value is not None or name == "api_base"}
+    return named
 
 
 def refused(message: str, param: str | None = None) -> CallError:

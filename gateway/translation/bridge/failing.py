@@ -47,14 +47,14 @@ def as_call_error(exc: Exception, request: Request, heard: Heard) -> CallError:
 
 def _before_an_answer(exc: Exception, name: str) -> CallError:
     """Nothing was answered: it was not sent, or nobody was there."""
-    if _is_caused_by(exc, ForeignHostError):
-        return asking.refused(f"{name} was not called: the gateway sends nothing to addresses that a client names.")
     if _is_caused_by(exc, litellm.ImageFetchError):
         return asking.refused(f"{name} takes images as data only, and the gateway fetches none: send a data: URL.")
     if _is_caused_by(exc, httpx.TimeoutException, litellm.Timeout):
         return CallError(504, "upstream_timeout", f"{name} did not answer in time.")
     if _is_caused_by(exc, httpx.TransportError):
         return CallError(502, "upstream_unreachable", f"{name} cannot be reached: {_causes(exc)[-1]}.")
+    if _is_caused_by(exc, ForeignHostError):  # after the others: litellm tries again what failed, and is not let
+        return asking.refused(f"{name} was not called: the gateway sends nothing to addresses that a client names.")
     return asking.refused(f"This cannot be said to {name}: {_plain(exc)}")
 
 
