@@ -187,6 +187,8 @@ def _failure(error: CallError | None, relay: Relay | None, answer: Answer) -> tu
         return error_type_of(relay.status, answer.error), answer.error
     if answer.error is not None:
         return "upstream_error", answer.error
+    if relay.is_empty:
+        return "upstream_error", "the answer is empty"
     if relay.streaming and not answer.complete:
         return "upstream_error", "the stream ended without a finish reason"
     return None, None
@@ -211,6 +213,8 @@ def _closed(
     if exchange.dispatched and target is not None and plan is not None:
         if plan.journey is not None:
             attempts += plan.journey.attempts
+        elif exchange.lost_attempt is not None:
+            attempts.append(exchange.lost_attempt)
         attempts.append(
             _attempt(exchange, target, relay.status if relay is not None else None, error_type, ended_ns, cost.attempt)
         )
@@ -264,6 +268,11 @@ def failed_attempt(exchange: Exchange, plan: Plan, error: CallError | None, rela
     error_type = error.error_type if error is not None else error_type_of(status or 0, None) or "upstream_error"
     plan.target.upstream.health.note(error_type, None, exchange.started_at)
     return _attempt(exchange, plan.target, status, error_type, time.perf_counter_ns(), cost)
+
+
+def lost_attempt(exchange: Exchange, plan: Plan) -> Attempt:
+    """One on a connection that had lain idle and broke: whether the provider saw it nobody knows."""
+    return _attempt(exchange, plan.target, None, "network", time.perf_counter_ns(), None)
 
 
 def _attempt(

@@ -17,6 +17,7 @@ from gateway.core.ids import uuid7
 from gateway.core.key import Key
 from gateway.core.limits import Admission, Ask, Lease, Wait
 from gateway.core.routing import Outcome
+from gateway.core.span import Attempt
 from gateway.errors import CallError, JournalError
 from gateway.proxy import booking, failures
 from gateway.proxy.admit import asked, authenticated, permitted_here
@@ -61,6 +62,7 @@ class Exchange:
         "key",
         "lease",
         "length",
+        "lost_attempt",
         "plan",
         "raw",
         "ready_ns",
@@ -87,6 +89,8 @@ class Exchange:
         self.booked: Cost | None = None
         self.lease: Lease | None = None
         """What it holds of limits and budgets."""
+        self.lost_attempt: Attempt | None = None
+        """Of a call without a journey: one before the last, on a connection that was found dead."""
         self.dispatched = False
         self._held: HeldBody | None = None
         self._connection: UpstreamConnection | None = None
@@ -335,8 +339,11 @@ class Exchange:
             # It had been closed while it lay idle, and nothing was answered: once more, on a fresh one.
             self.gateway.counters.retried_stale += 1
             self._retried = True
+            attempt = booking.lost_attempt(self, plan)
             if plan.journey is not None:
-                plan.journey.ended()
+                plan.journey.sends_again(attempt)
+            else:
+                self.lost_attempt = attempt
             self._attempt(plan)
         elif malformed:
             self._attempt_failed("malformed", failures.malformed(name, reason))
@@ -488,12 +495,12 @@ class Exchange:
         if plan is None:
             return b"x-request-id: %b\r\n" % self.request_id.encode()
         limits = self.lease.head if self.lease is not None else b""
-        if plan.journey is None:
+        if plan.journey is None and self.lost_attempt is None:
             return b"x-request-id: %b\r\n%b%b" % (self.request_id.encode(), plan.target.head_alone, limits)
         return b"x-request-id: %b\r\n%bx-callgate-attempts: %d\r\nx-callgate-cache: bypass\r\n%b" % (
             self.request_id.encode(),
             plan.target.head,
-            len(plan.journey.attempts) + 1,
+            2 if plan.journey is None else len(plan.journey.attempts) + 1,
             limits,
         )
 

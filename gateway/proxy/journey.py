@@ -66,6 +66,11 @@ class Journey:
             self.is_under_way = False
             self.way.route.members[self._choice.member].state.ended(now_us(), latency_us, verdict)
 
+    def sends_again(self, attempt: Attempt) -> None:
+        """The same once more, on another connection: that one was dead says nothing about the target."""
+        self.ended()
+        self.attempts.append(attempt)
+
     def goes_on(self, outcome: Outcome, attempt: Attempt) -> bool:
         """After a failed attempt: whether there is another target, key or try; `target` and `key_line` are its."""
         self.ended(judge(outcome))

@@ -30,6 +30,8 @@ CONTENT_WITHIN = 64 * 1024
 """Where a stream's first content is looked for; after so much without any the first byte counts."""
 KEPT_BYTES = 1024 * 1024
 """At least so much of an answer's beginning is kept for the meter, also where less is logged."""
+_SPEAKING = ("llm", "embedding")
+"""Kinds of calls whose answer says something."""
 _DONE_ENDS = (b"[DONE]\n\n", b"[DONE]\r\n\r\n")
 
 
@@ -99,6 +101,8 @@ class Relay:
         """Another attempt is possible: a failure is kept back to its end, a stream to its first content."""
         if self.streaming and self.status < 400:
             self.withheld = self._looking is not None
+        elif self.status < 400:
+            self.withheld = self.is_empty
         else:
             verdict = judge(Outcome(self.status))
             self.withheld = verdict.retry or verdict.rotate_key
@@ -106,7 +110,12 @@ class Relay:
     def weigh(self, data: bytes, complete: bool) -> Outcome | None:
         """What is wrong with the answer so far, `data` being its next piece. None where nothing is: then it is passed
         on from here, or is kept back for more of it."""
-        if self.status >= 400 or not self.streaming:
+        if self.status < 400 and not self.streaming:
+            if not data:
+                return Outcome(None, "malformed")
+            self.withheld = False
+            return None
+        if self.status >= 400:
             if not complete and self.tap.size < CONTENT_WITHIN:
                 return None
             return Outcome(self.status, None, retry_after_us(self.lookup, time.time_ns() // 1000))
@@ -122,6 +131,13 @@ class Relay:
             return Outcome(None, "reset")
         self.withheld = not complete
         return None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is a model's answer of which nothing has come: at its end, that is none."""
+        head = self._exchange.head
+        speaks = bool(head.dialect.family) and head.dialect.kind in _SPEAKING
+        return speaks and self.status == 200 and not self.tap.size and head.method == b"POST"
 
     def forget(self) -> None:
         """Another attempt takes this one's place."""
