@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 import re2
 
+from gateway.core.alerts.check import misalerted
 from gateway.core.conform import unknown
 from gateway.core.destinations import misrouted, nowhere
 from gateway.core.document import Path, Problem
@@ -41,8 +42,11 @@ def inconsistencies(settings: Settings) -> list[Problem]:
         problems += _provider(name, provider)
     problems += _default_provider(settings)
     problems += misrouted(settings)
+    if (wrong := wrong_networks(tuple(settings.server.trusted_proxies))) is not None:
+        problems.append(Problem(("server", "trusted_proxies"), f"'{wrong}' is no address and no range (10.0.0.0/8)"))
     problems += _keys(settings.keys)
     problems += _identity(settings)
+    problems += misalerted(settings)
     problems += _redaction(settings.log.redaction.rules)
     problems += _store(settings.store.url)
     for model, terms in settings.prices.overrides.items():

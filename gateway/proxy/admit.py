@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gateway.core.key import ALL, Key, permits, within
@@ -10,6 +11,7 @@ from gateway.errors import CallError
 from gateway.proxy.costing import estimated_tokens
 from gateway.proxy.door import Door
 from gateway.proxy.gateway import Keys
+from gateway.proxy.head import Head
 from gateway.proxy.plan import Plan
 
 if TYPE_CHECKING:
@@ -35,11 +37,12 @@ def authenticated(keys: Keys, token: bytes | None) -> Key:
     raise CallError(401, "invalid_api_key", f"The gateway key {former.name!r} {what}. Ask for a new one.")
 
 
-def permitted_here(key: Key, path: bytes, door: Door) -> None:
+def permitted_here(key: Key, head: Head, door: Door, proxies: Sequence[str]) -> None:
     """CallError 403 where the key may not be used on this path, or from where the client is."""
     if key.endpoints == ALL and not key.networks:
         return
-    endpoint, address = path.decode("latin-1"), door.address if key.networks else ""
+    endpoint = head.path.decode("latin-1")
+    address = client_address(door.address, head.forwarded_for, tuple(proxies)) if key.networks else ""
     if permits(key, endpoint, address):
         return
     if key.networks and not within(key.networks, address):
@@ -47,6 +50,15 @@ def permitted_here(key: Key, path: bytes, door: Door) -> None:
         raise CallError(403, "address_not_allowed", message, error_type="authentication")
     message = f"The key {key.name!r} may not call {endpoint}. It may call: {', '.join(key.endpoints) or 'nothing'}."
     raise CallError(403, "endpoint_not_allowed", message, error_type="authentication")
+
+
+def client_address(address: str, forwarded_for: bytes | None, proxies: tuple[str, ...]) -> str:
+    """Where a client is: the nearest address of `x-forwarded-for` that is none of our own proxies. Each proxy adds
+    its peer at the end; what stands before the first stranger's address is the stranger's word."""
+    hops = forwarded_for.decode("latin-1").split(",") if forwarded_for is not None and proxies else []
+    while hops and within(proxies, address):
+        address = hops.pop().strip()
+    return address
 
 
 def asked(exchange: Exchange, plan: Plan) -> Ask:

@@ -21,13 +21,16 @@ from gateway.core.span import Attempt
 from gateway.errors import CallError, JournalError
 from gateway.proxy import booking, failures
 from gateway.proxy.admit import asked, authenticated, permitted_here
+from gateway.proxy.cache import consult
 from gateway.proxy.costing import Cost
 from gateway.proxy.door import CLOSED, Door
+from gateway.proxy.flight import Flight
 from gateway.proxy.gateway import Gateway
 from gateway.proxy.head import Head
 from gateway.proxy.headers import IDENTITY, Headers
 from gateway.proxy.incoming import HeldBody
 from gateway.proxy.plan import Plan, aimed, plan_read, plan_unread
+from gateway.proxy.recording import Listener
 from gateway.proxy.relay import Relay
 from gateway.proxy.tap import Tap
 from gateway.proxy.upstream import UpstreamConnection
@@ -54,6 +57,7 @@ class Exchange:
         "attempt_ns",
         "began_ns",
         "booked",
+        "cached",
         "dispatched",
         "dispatched_ns",
         "door",
@@ -91,6 +95,8 @@ class Exchange:
         """What it holds of limits and budgets."""
         self.lost_attempt: Attempt | None = None
         """Of a call without a journey: one before the last, on a connection that was found dead."""
+        self.cached: Flight | Listener | None = None
+        """Its part in the response cache: it makes an answer for it, or listens to one."""
         self.dispatched = False
         self._held: HeldBody | None = None
         self._connection: UpstreamConnection | None = None
@@ -136,7 +142,7 @@ class Exchange:
         if gateway.draining:
             raise failures.shutting_down()
         self.key = authenticated(gateway.keys, self.head.token)
-        permitted_here(self.key, self.head.path, self.door)
+        permitted_here(self.key, self.head, self.door, gateway.table.settings.server.trusted_proxies)
 
     # ------------------------------------------------------------------ the request's body
 
@@ -204,8 +210,29 @@ class Exchange:
     # ------------------------------------------------------------------ forward
 
     def _forward(self, plan: Plan) -> None:
-        """Asks whether there is room for the call, and lets it in: at once, or when it is its turn."""
+        """Answers from the cache what is in it; every other call goes on."""
+        if (self.gateway.cache is not None or self.head.cache_control is not None) and consult(self, plan):
+            return
         self.plan = plan
+        self._enter(plan)
+
+    def go_on(self) -> None:
+        """The call has waited for the cache, and goes upstream after all."""
+        if self._done or self.plan is None:
+            return
+        if self.gateway.draining:
+            self._refuse(failures.shutting_down())
+            return
+        self.ready_ns = time.perf_counter_ns()
+        try:
+            self._enter(self.plan)
+        except CallError as error:
+            self._refuse(error)
+        except Exception:
+            self.crash()
+
+    def _enter(self, plan: Plan) -> None:
+        """Asks whether there is room for the call, and lets it in: at once, or when it is its turn."""
         admission = self.gateway.admission
         if admission is not None:
             ask = asked(self, plan)
@@ -394,6 +421,15 @@ class Exchange:
 
     # ------------------------------------------------------------------ endings
 
+    def answered(self) -> None:
+        """The call's answer comes from the cache, and is complete."""
+        self._end()
+
+    def refuse(self, error: CallError) -> None:
+        """For a call that waited and was not dispatched."""
+        if not self._done:
+            self._refuse(error)
+
     def _refuse(self, error: CallError) -> None:
         """An error of the gateway's own, before anything was dispatched."""
         self.gateway.counters.rejected += 1
@@ -440,7 +476,7 @@ class Exchange:
 
     def client_gone(self) -> None:
         """The client closed its connection before its answer was complete."""
-        if self._done:
+        if self._done or (self.cached is not None and self.cached.client_gone()):
             return
         self.gateway.counters.client_gone += 1
         self.door = CLOSED
@@ -512,18 +548,23 @@ class Exchange:
     @property
     def is_answering(self) -> bool:
         """Whether the client has been sent any of its answer."""
-        return self._relay is not None and self._relay.started
+        relay, cached = self._relay, self.cached
+        return (relay is not None and relay.started) or (cached is not None and cached.started)
 
     # ------------------------------------------------------------------ flow control and time
 
     def pause(self) -> None:
         """The client takes no more for now, so the provider is held up; waiting for the client is not its fault."""
+        if self.cached is not None and self.cached.pause():
+            return
         if self._connection is not None:
             self._connection.pause()
             self._limit_at = failures.FOREVER
             self._seen_bytes = self._relay.tap.size if self._relay is not None else 0
 
     def resume(self) -> None:
+        if self.cached is not None and self.cached.resume():
+            return
         if self._connection is not None and self.plan is not None:
             self._connection.resume()
             self._limit("idle", self.plan.target.timeout.idle_s)

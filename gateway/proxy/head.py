@@ -27,6 +27,7 @@ class Head:
 
     __slots__ = (
         "accept_encoding",
+        "cache_control",
         "chunked",
         "client_request_id",
         "content_encoding",
@@ -35,6 +36,7 @@ class Head:
         "endpoint",
         "expects_continue",
         "forwarded",
+        "forwarded_for",
         "is_held",
         "logged",
         "method",
@@ -76,7 +78,11 @@ class Head:
         self.endpoint = f"{method.decode('latin-1')} {path.decode('latin-1')}"
         self.tags = lookup.get(b"x-callgate-tags")
         """Unread."""
+        self.cache_control = lookup.get(b"x-callgate-cache")
+        """Unread."""
         self.forwarded = forwarded(headers)
+        self.forwarded_for = lookup.get(b"x-forwarded-for")
+        """Where the client is by the word of the proxies before the gateway; see `admit.client_address`."""
         self.accept_encoding = accept_encoding(lookup.get(b"accept-encoding"))
         """The upstream request's `accept-encoding` line, empty for none."""
         self.content_encoding = lookup.get(b"content-encoding", b"").strip().lower() or None

@@ -13,6 +13,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from gateway.settings.alerts import Alerts, Notification
+from gateway.settings.cache import Cache
 from gateway.settings.identity import DeclaredTenant, DeclaredUser, SignIn
 from gateway.settings.limits import Budget, Limit, Runaway, Shared
 from gateway.settings.routes import Cooldown, ModelRoute
@@ -37,6 +39,13 @@ class Server(Section, frozen=True):
     ] = 30
     body_timeout_s: Annotated[Positive, Meta(description="Longest pause of a client while it sends a body.")] = 60
     keep_alive_s: Annotated[Positive, Meta(description="An idle client connection is closed after this time.")] = 75
+    trusted_proxies: Annotated[
+        list[str],
+        Meta(
+            description="Addresses and ranges of your own reverse proxies: behind them a client is where "
+            "`x-forwarded-for` says. Empty: nobody's word is taken for it."
+        ),
+    ] = []
     drain_s: Annotated[NotNegative, Meta(description="On shutdown, how long calls in flight may take to end.")] = 30
     data: Annotated[str, Meta(description="Folder for the store, the journal and the key that hashes keys.")] = (
         "./callgate-data"
@@ -257,5 +266,10 @@ class Settings(Section, frozen=True):
     runaway: Annotated[
         Runaway | None, Meta(description="Holds tenants to a multiple of what is usual for them; off without it.")
     ] = None
+    cache: Annotated[Cache, Meta(description="Answers given again to calls that were answered before.")] = Cache()
     shared: Annotated[Shared, Meta(description="How several machines share limits and budgets.")] = Shared()
+    alerts: Annotated[Alerts, Meta(description="Rules that watch the log and the parts, and who is told.")] = Alerts()
+    notifications: Annotated[
+        dict[str, Notification], Meta(description="Where notices go, by name: webhooks, Slack, e-mail, PagerDuty.")
+    ] = {}
     metrics: Annotated[Metrics, Meta(description="/metrics, for Prometheus.")] = Metrics()
