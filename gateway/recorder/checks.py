@@ -38,6 +38,10 @@ VERSION_BEFORE = re.compile(rb"(?i)(?:\bv|ver\.?|version|release|section|chapter
 URL_BEFORE = re.compile(rb"://[^\s/@\"'<>]*:$")
 CARD_GROUPS = {(4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4)}
 DIGITS = re.compile(rb"\d+")
+DOTTED = re.compile(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+BASE64_RUN = re.compile(rb"[A-Za-z0-9+/]{64}")
+LETTERS = re.compile(rb"[a-z]+|[A-Z]+")
+UUID = re.compile(rb"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def with_digit_and_letter(text: bytes, start: int, end: int) -> bool:
@@ -143,3 +147,34 @@ def ip_address(text: bytes, start: int, end: int) -> bool:
     groups = [group for group in value.split(":") if group]
     is_short = len(groups) < 8
     return not six.is_loopback and (not is_short or (len(groups) >= 3 and value[0] in "2fF"))
+
+
+def secret_value(text: bytes, start: int, end: int) -> bool:
+    """As `with_digit_and_letter`, and without quotes no dotted name of code (`ed25519.Ed25519PublicKey`)."""
+    quoted = text[start - 1 : start] in (b'"', b"'")
+    return with_digit_and_letter(text, start, end) and (quoted or DOTTED.fullmatch(text, start, end) is None)
+
+
+def not_within_base64(text: bytes, start: int, end: int) -> bool:
+    """An image of megabytes holds every short prefix somewhere."""
+    return BASE64_RUN.fullmatch(text, start - 64, start) is None if start >= 64 else True
+
+
+def random_looking(text: bytes, start: int, end: int) -> bool:
+    """What stands behind a name that only may be a secret's (`routing_key`): long, without words, drawn from letters
+    and digits; not an address, a path, a name with underscores or a UUID."""
+    value = text[start:end]
+    if len(value) < 20 or not secret_value(text, start, end) or UUID.fullmatch(value):
+        return False
+    if not re.fullmatch(rb"[A-Za-z0-9+/=_.~!@#$%^&*-]+", value) or value.count(b"/") > len(value) // 12:
+        return False
+    return len(set(value)) >= 10 and max(map(len, LETTERS.findall(value)), default=0) <= 14
+
+
+def phone_after_its_name(text: bytes, start: int, end: int) -> bool:
+    """Seven to fifteen digits after a word for telephone, not one run of more digits than numbers have."""
+    digits = b"".join(DIGITS.findall(text, start, end))
+    if text[end : end + 1] in (b"-", b".", b":") and text[end + 1 : end + 2].isdigit():
+        return False
+    is_a_day = len(digits) == 8 and digits[:2] in (b"19", b"20")
+    return 7 <= len(digits) <= 15 and not is_a_day

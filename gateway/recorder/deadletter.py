@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -60,17 +61,39 @@ class DeadLetters:
                 raise StoreError(f"{self.path.name}:{number}: not a dead letter ({exc}); remove the line") from exc
         return letters
 
+    def newest(self, limit: int) -> tuple[list[DeadLetter], int]:
+        """The last ones, newest first, and how many there are; in little memory whatever there is. A line that is
+        none of ours counts and is not listed."""
+        last: deque[bytes] = deque(maxlen=limit)
+        number = 0
+        try:
+            with self.path.open("rb") as file:
+                for number, line in enumerate(file, 1):
+                    last.append(line)
+        except FileNotFoundError:
+            return [], 0
+        letters = []
+        for line in reversed(last):
+            with suppress(msgspec.DecodeError):
+                letters.append(_decode(line))
+        return letters, number
+
     async def retry(self, store: SpanWriter) -> tuple[int, int]:
-        """Writes every row again; (how many are in the store now, how many stay). Raises StoreError."""
+        """Writes every row again; (how many are in the store now, how many stay). Raises StoreError.
+
+        The file is not locked while the store writes: the recorder takes the lock within a transaction of its own, so
+        each would wait for the other. What it adds meanwhile stays.
+        """
+        rows = [letter.row for letter in self.read() if letter.row is not None]
+        written = await store.write(Batch(spans=rows))
+        refused = {rejected.span.span.request_id: rejected.error for rejected in written.rejected}
+        stored = {row.span.request_id for row in rows} - set(refused)
         with self._locked():
             letters = self.read()
-            rows = [letter.row for letter in letters if letter.row is not None]
-            written = await store.write(Batch(spans=rows))
-            refused = {rejected.span.span.request_id: rejected.error for rejected in written.rejected}
-            stay = [letter for letter in letters if letter.row is None or (letter.row.span.request_id in refused)]
+            stay = [letter for letter in letters if letter.row is None or letter.row.span.request_id not in stored]
             for letter in stay:
                 if letter.row is not None:
-                    letter.error = refused[letter.row.span.request_id]
+                    letter.error = refused.get(letter.row.span.request_id, letter.error)
             self._replace(stay)
         return len(letters) - len(stay), len(stay)
 

@@ -16,6 +16,7 @@ import msgspec
 import re2
 
 from gateway.errors import ConfigError
+from gateway.recorder.escaped import WrittenOut
 from gateway.recorder.pieces import Piece, texts, texts_in_pieces
 from gateway.recorder.rules import RULES, Rule
 from gateway.recorder.view import between_escapes, plain_ascii, without_escapes
@@ -96,7 +97,7 @@ class Redactor:
             return body
         plain = plain_ascii(body)
         view = without_escapes(plain)
-        found = self._find(view)
+        found = _merged([*self._find(view), *self._behind_escapes(plain)])
         return self._replace(plain, view, found, counts) if found else body
 
     def stream(self, body: bytes, counts: Counter[str]) -> bytes:
@@ -106,7 +107,7 @@ class Redactor:
             return body
         plain = plain_ascii(body)
         view = without_escapes(plain)
-        found = self._find(view)
+        found = _merged([*self._find(view), *self._behind_escapes(plain)])
         for pieces in texts_in_pieces(view) if any(map(self._set.Match, texts(view))) else ():
             whole = b"".join(view[piece.start : piece.end] for piece in pieces)
             found = _merged([*_spread(self._find(whole), pieces), *found])
@@ -130,7 +131,7 @@ class Redactor:
         return self.body(text.encode("utf-8", "replace"), counts).decode("utf-8", "replace")
 
     def tags(self, tags: dict[str, str], counts: Counter[str]) -> dict[str, str]:
-        return {key: self.text(value, counts) for key, value in tags.items()}
+        return {self.text(key, counts): self.text(value, counts) for key, value in tags.items()}
 
     def headers(self, headers: Iterable[tuple[bytes, bytes]], counts: Counter[str]) -> list[tuple[str, str]]:
         """Credentials are left out whole, also under names that only sound like them."""
@@ -152,6 +153,16 @@ class Redactor:
         for index in sorted(hits):
             found += _locate(self._rules[index], view)
         return _merged(found)
+
+    def _behind_escapes(self, plain: bytes) -> list[Found]:
+        """What shows only once `%40` and `\\u5bc6` are written out."""
+        if b"%" not in plain and b"\\u" not in plain:
+            return []
+        written_out = WrittenOut(plain)
+        if not written_out:
+            return []
+        hits = self._find(without_escapes(written_out.text))
+        return [Found(written_out.place(hit.start), written_out.place(hit.end), hit.kind) for hit in hits]
 
     def _replace(self, body: bytes, view: bytes, found: list[Found], counts: Counter[str]) -> bytes:
         is_json = body.lstrip()[:1] in (b"{", b"[") or body.startswith((b"data:", b"event:", b":"))

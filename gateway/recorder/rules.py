@@ -19,10 +19,16 @@ from gateway.recorder.checks import (
     ip_address,
     is_basic_credentials,
     not_a_placeholder,
+    not_within_base64,
+    phone_after_its_name,
     phone_number,
+    random_looking,
+    secret_value,
     social_security_number,
     with_digit_and_letter,
 )
+from gateway.recorder.national_ids import NATIONAL_IDS
+from gateway.recorder.services import SERVICES
 
 Check = Callable[[bytes, int, int], bool]
 
@@ -37,10 +43,15 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 _SECRET_NAME = (
-    rb"(?:api[_-]?key|secret|client[_-]?secret|secret[_-]?key|access[_-]?key|access[_-]?token|auth[_-]?token"
-    rb"|refresh[_-]?token|id[_-]?token|session[_-]?token|private[_-]?key|account[_-]?key|x-api-key|token)"
+    rb"(?:api[_ -]?key|secret|(?:secret|access|account|private|app|auth|signing|encryption|master|storage|subscription"
+    rb"|service|deploy|license|shared[_-]?access)[_ -]?key|token|credentials?"
+    rb"|(?:client[_-]?)?key[_-]data|key[_-]base|session[_-]?id|sessid|pat)"
 )
-_PASSWORD_NAME = rb"(?:password|passwd|passphrase|passwort|pwd)"
+_PASSWORD_NAME = (
+    rb"(?:password|passwd|passphrase|passwort|kennwort|pwd|mot de passe|contrase\xc3\xb1a|senha|wachtwoord|has\xc5\x82o"
+    rb"|l\xc3\xb6senord|\xe5\xaf\x86\xe7\xa0\x81|\xe3\x83\x91\xe3\x82\xb9\xe3\x83\xaf\xe3\x83\xbc\xe3\x83\x89)"
+)
+_SAID = rb"\s{1,3}(?:is|are|ist|lautet|es|est|era|was|to|as)[: ]\s{0,2}"
 _IS = rb"[\"'`]?\s{0,4}(?:=>|:=|=|:)\s{0,4}"
 _VALUE = rb"(?:\"([^\"\r\n]{4,})\"|'([^'\"\r\n]{4,})'|([^\s\"'`,;&<>(){}\[\]]{4,}))"
 
@@ -50,7 +61,8 @@ RULES: tuple[Rule, ...] = (
         rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
         rb"(?:[^\"]*?-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|(?:\s*[A-Za-z0-9+/=]{20,})*)",
     ),
-    Rule("jwt", rb"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)?"),
+    Rule("private_key", rb"\bPrivate-Lines: \d+[\\rn\s]+((?:[A-Za-z0-9+/=]{20,}[\\rn\s]*)+)"),  # PuTTY's
+    Rule("jwt", rb"\beyJ[A-Za-z0-9_-]{8,}(?:\.eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)?|(?:\.[A-Za-z0-9_-]*){4})"),
     Rule("callgate_key", rb"\bcg-[A-Za-z0-9_-]{16,}", with_digit_and_letter),
     Rule("anthropic_key", rb"\bsk-ant-[A-Za-z0-9_-]{16,}"),
     Rule("openrouter_key", rb"\bsk-or-(?:v\d-)?[A-Za-z0-9_-]{16,}"),
@@ -83,11 +95,25 @@ RULES: tuple[Rule, ...] = (
     Rule("digitalocean_token", rb"\bdo[opr]_v1_[0-9a-f]{64}\b"),
     Rule("shopify_token", rb"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}\b"),
     Rule("telegram_token", rb"\b\d{8,10}:AA[A-Za-z0-9_-]{33}\b"),
+    *(Rule(kind, pattern, not_within_base64) for kind, pattern in SERVICES),
+    Rule("password_hash", rb"(?:\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}|\$(?:argon2i?d?|scrypt|[156y])\$[^\s\"':]{20,})"),
+    Rule("one_time_secret", rb"(?i)\botpauth://[^\s\"'<>]{1,300}?secret=([A-Z2-7]{8,})"),
+    Rule(
+        "seed_phrase",
+        rb"(?i)\b(?:seed phrase|mnemonic|recovery phrase|seed words)[\s\"'=:]{1,6}(?:(?:is|are)[: ]\s?)?"
+        rb"((?:[a-z]{3,8} ){11,23}[a-z]{3,8})\b",
+    ),
+    Rule("cookie", rb"(?i)\b(?:set-)?cookie: ?([\w.-]+=[^\s;\"]+(?:; ?[\w.-]+(?:=[^\s;\"]*)?)*)"),
+    Rule("command_password", rb"(?:\s-u|--user|--proxy-user)[ =][\"']?([^\s:\"']+:[^\s\"']{3,})"),
+    Rule("netrc_password", rb"(?i)\blogin\s+\S+\s+password\s+([^\s\"']+)"),
     Rule("url_password", rb"[A-Za-z0-9]:/{2,4}([^\s/:@\"'<>]*:[^\s/@\"'<>]+)@"),
     Rule("bearer_token", rb"(?i)\bbearer\s{1,4}([A-Za-z0-9._~+/-]{16,}=*)", with_digit_and_letter),
     Rule("basic_credentials", rb"(?i)\bbasic\s{1,4}([A-Za-z0-9+/]{8,}={0,2})", is_basic_credentials),
-    Rule("password", rb"(?i)(?:\b|_)" + _PASSWORD_NAME + _IS + _VALUE, not_a_placeholder),
-    Rule("secret", rb"(?i)(?:\b|_)" + _SECRET_NAME + _IS + _VALUE, with_digit_and_letter),
+    Rule("password", rb"(?i)" + _PASSWORD_NAME + rb"\d?" + _IS + _VALUE, not_a_placeholder),
+    Rule("password", rb"(?i)\b" + _PASSWORD_NAME + _SAID + _VALUE, with_digit_and_letter),
+    Rule("secret", rb"(?i)" + _SECRET_NAME + rb"\d?" + _IS + _VALUE, secret_value),
+    Rule("secret", rb"(?i)\b" + _SECRET_NAME + _SAID + _VALUE, with_digit_and_letter),
+    Rule("secret", rb"(?i)(?:[a-z\d][_-]?(?:key|secret|token|auth|hmac|salt|pass))" + _IS + _VALUE, random_looking),
     Rule(
         "email",
         rb"(?:[A-Za-z0-9._%+-]|[\xc3-\xc9][\x80-\xbf])+@(?:[A-Za-z0-9\x80-\xff-]+\.)+[A-Za-z]{2,}\b",
@@ -103,6 +129,15 @@ RULES: tuple[Rule, ...] = (
         phone_number,
         searches_inside=True,
     ),
+    Rule(
+        "phone",
+        rb"(?i)(?:\btel|phone|fax|mobil|handy|\bcell|fono|foon|celular|cellulare|\btlf"
+        rb"|\xe9\x9b\xbb\xe8\xa9\xb1|\xe7\x94\xb5\xe8\xaf\x9d|\xe6\x89\x8b\xe6\x9c\xba|\xe6\x90\xba\xe5\xb8\xaf)"
+        rb"[^\d\n\"]{0,16}(\(?\d(?:[ ()./-]{0,2}\d){6,13})\b",
+        phone_after_its_name,
+    ),
+    Rule("phone", rb"(?:^|[^\w+.,/-])(0[1-9](?:[ .]\d{2}){4})\b"),  # France
+    *(Rule("national_id", pattern, check, searches_inside=True) for pattern, check in NATIONAL_IDS),
     Rule(
         "ip",
         rb"(?:^|[^\w.-])(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}|[0-9A-Fa-f]{1,4}:[0-9A-Fa-f:]{3,34}[0-9A-Fa-f])\b",
