@@ -52,7 +52,8 @@ _PASSWORD_NAME = (
     rb"|l\xc3\xb6senord|\xe5\xaf\x86\xe7\xa0\x81|\xe3\x83\x91\xe3\x82\xb9\xe3\x83\xaf\xe3\x83\xbc\xe3\x83\x89)"
 )
 _SAID = rb"\s{1,3}(?:is|are|ist|lautet|es|est|era|was|to|as)[: ]\s{0,2}"
-_IS = rb"[\"'`]?\s{0,4}(?:=>|:=|=|:)\s{0,4}"
+_GAP = rb"(?:\s{0,4}| {0,10})"  # a quote in JSON within JSON is four blanks of the view
+_IS = rb"[\"'`]?" + _GAP + rb"(?:=>|:=|=|:)" + _GAP
 _VALUE = rb"(?:\"([^\"\r\n]{4,})\"|'([^'\"\r\n]{4,})'|([^\s\"'`,;&<>(){}\[\]]{4,}))"
 
 RULES: tuple[Rule, ...] = (
