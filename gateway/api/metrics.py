@@ -31,10 +31,13 @@ WORKER_COUNTERS = {
     "upstream_errors": "Calls that ended with an error of the upstream or of the way to it.",
     "bytes_in": "Bytes received from clients.",
     "bytes_out": "Bytes sent to clients.",
+    "cache_hits": "Calls answered from the response cache, or with the answer of an identical one under way.",
+    "cache_misses": "Calls that the response cache might have answered, and could not.",
 }
 WORKER_GAUGES = {
     "in_flight": "Model calls being served now.",
     "client_connections": "Open connections of clients.",
+    "cache_bytes": "Memory that the response cache takes.",
 }
 JOURNAL_STATES = ("ok", "dropping_bodies", "refusing")
 TRANSLATION_STATES = ("not loaded", "loading", "loaded", "missing")

@@ -104,6 +104,7 @@ async def replayed(state: AppState, principal: Principal, found: SpanDetail, mod
     if not any(name.lower() == b"content-type" for name, _ in headers):
         headers.append((b"content-type", b"application/json"))
     headers.append((b"x-callgate-tags", msgspec.json.encode({"replay_of": span.request_id})))
+    headers.append((b"x-callgate-cache", b"no-store"))  # the call is made again, not looked up
     key = (state.keyring.by_id(principal.key_id) if principal.key_id else None) or _own_key(principal)
     with state.keyring.lend(key) as token:
         headers.append((b"authorization", b"Bearer " + token.encode()))

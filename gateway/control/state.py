@@ -39,6 +39,9 @@ class ProxyCounters(Protocol):
     bytes_in: int
     bytes_out: int
     client_connections: int
+    cache_hits: int
+    cache_misses: int
+    cache_bytes: int
 
 
 class Routing(Protocol):

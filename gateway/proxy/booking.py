@@ -71,7 +71,7 @@ def book_refusal(exchange: Exchange, error: CallError) -> None:
     closed = _closed(exchange, error.status, error, None, Answer(), "none", Cost())
     try:
         exchange.gateway.journal.opened_and_closed(
-            opened(exchange, exchange.plan), closed, _request_pieces(exchange), ()
+            opened(exchange, exchange.plan), closed, request_pieces(exchange), ()
         )
     except JournalError:
         return
@@ -113,9 +113,11 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
         _end_journey(exchange, exchange.plan.journey, status, error, relay, cost)
     closed = _closed(exchange, status, error, relay, answer, source, cost)
     exchange.plan.target.upstream.health.note(closed.error_type, closed.upstream_us, closed.ended_at)
+    if exchange.cached is not None:
+        closed = exchange.cached.booked(closed)
     exchange.gateway.journal.close(
         closed,
-        _request_pieces(exchange),
+        request_pieces(exchange),
         relay.tap.first(exchange.gateway.payload_bytes) if relay is not None else (),
     )
     exchange.booked = cost
@@ -154,7 +156,7 @@ def _end_journey(
         journey.ended()
 
 
-def _request_pieces(exchange: Exchange) -> Sequence[bytes]:
+def request_pieces(exchange: Exchange) -> Sequence[bytes]:
     """What is logged of the request's body."""
     if exchange.request_tap is not None:
         return exchange.request_tap.first(exchange.gateway.payload_bytes)

@@ -16,6 +16,12 @@ def shutting_down() -> CallError:
     return CallError(503, "shutting_down", message, headers=((b"retry-after", b"1"),))
 
 
+def not_in_cache() -> CallError:
+    """RFC 9111 5.2.1.7 has the status."""
+    message = "The answer is not in the cache, and the call asks for nothing else (x-callgate-cache: only-if-cached)."
+    return CallError(504, "cache_miss", message, headers=((b"x-callgate-cache", b"miss"),))
+
+
 def stopped() -> CallError:
     """Of a call that outlived the drain."""
     message = "The gateway was stopped before the answer was complete."

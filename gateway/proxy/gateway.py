@@ -11,8 +11,10 @@ from gateway.core.key import Key
 from gateway.core.limits import Admission
 from gateway.journal import JournalWriter
 from gateway.proxy.bills import Bills
+from gateway.proxy.cache import Behind, ResponseCache
 from gateway.proxy.head import KnownHeads
 from gateway.proxy.table import Pools, Table
+from gateway.settings import Settings
 
 SWEEP_S = 0.1
 """How exact time limits are."""
@@ -27,6 +29,9 @@ class Counters:
         "attempts_repeated",
         "bytes_in",
         "bytes_out",
+        "cache_bytes",
+        "cache_hits",
+        "cache_misses",
         "calls",
         "client_connections",
         "client_gone",
@@ -48,6 +53,11 @@ class Counters:
         self.bytes_in = 0
         self.bytes_out = 0
         self.client_connections = 0
+        self.cache_hits = 0
+        """Calls answered from the response cache, or with the answer of an identical one under way."""
+        self.cache_misses = 0
+        self.cache_bytes = 0
+        """What it takes in memory now."""
 
 
 class Keys(Protocol):
@@ -76,14 +86,19 @@ class Gateway:
         keys: Keys,
         counters: Counters,
         admission: Admission | None = None,
+        behind: Behind | None = None,
     ) -> None:
+        """`behind` is where the response cache keeps answers beyond this process, when it is told to."""
         self.pools = pools
+        self.counters = counters
+        self.cache: ResponseCache | None = None
+        """None where answers are not kept."""
+        self._behind = behind
         self.outbox = pools.outbox
         self.heads = KnownHeads()
         self.use(table)
         self.journal = journal
         self.keys = keys
-        self.counters = counters
         self.admission = admission
         """Limits and budgets; None where there are none."""
         self.bills = Bills()
@@ -102,6 +117,18 @@ class Gateway:
         self.payload_bytes = table.settings.log.max_payload_kb * 1024
         """How much of a body is logged."""
         self.captures_timing = table.settings.log.capture_stream_timing
+        self._use_cache(table.settings)
+
+    def _use_cache(self, settings: Settings) -> None:
+        mode = settings.cache.mode
+        behind = self._behind if mode == "store" else None
+        if mode == "none":
+            self.cache = None
+            self.counters.cache_bytes = 0
+        elif self.cache is None:
+            self.cache = ResponseCache(settings, self.counters, behind)
+        else:
+            self.cache.use(settings, behind)
 
     def start(self) -> None:
         self.outbox.start(self.counters)

@@ -59,6 +59,10 @@ class ModelRoute(Section, frozen=True):
         Sticky,
         Meta(description="Calls of one session, or with one prompt-cache key, go to one target while it works."),
     ] = "none"
+    cache_ttl_s: Annotated[
+        NotNegative | None,
+        Meta(description="How long its answers are kept in the response cache; 0: not at all. `cache.ttl_s` without."),
+    ] = None
     region: Annotated[
         str | None, Meta(description="Targets there are preferred, unless the call asks for another region.")
     ] = None
