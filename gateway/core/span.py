@@ -141,6 +141,8 @@ class CallClosed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """`provider:id` of what is paid for, where other calls may report it again: the first one recorded is booked."""
     bill_is_own: bool = False
     """This call made the bill: it is booked in any case."""
+    capture: str | None = None
+    """How much may be kept of its content, where a rule or the client says less than `log.payloads`."""
 
 
 class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):

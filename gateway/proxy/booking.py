@@ -21,6 +21,7 @@ from gateway.proxy.headers import UPSTREAM_IDS, Headers, without_credentials
 from gateway.proxy.plan import Plan
 from gateway.proxy.table import Target
 from gateway.proxy.tap import decoded
+from gateway.proxy.withheld import withheld
 from pricing import Usage
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def book_refusal(exchange: Exchange, error: CallError) -> None:
     closed = _closed(exchange, error.status, error, None, Answer(), "none", Cost())
     try:
         exchange.gateway.journal.opened_and_closed(
-            opened(exchange, exchange.plan), closed, request_pieces(exchange), ()
+            opened(exchange, exchange.plan), *as_kept(exchange, closed, (), own_message=True)
         )
     except JournalError:
         return
@@ -115,15 +116,21 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
     exchange.plan.target.upstream.health.note(closed.error_type, closed.upstream_us, closed.ended_at)
     if exchange.cached is not None:
         closed = exchange.cached.booked(closed)
-    exchange.gateway.journal.close(
-        closed,
-        request_pieces(exchange),
-        relay.tap.first(exchange.gateway.payload_bytes) if relay is not None else (),
-    )
+    said = relay.tap.first(exchange.gateway.payload_bytes) if relay is not None else ()
+    exchange.gateway.journal.close(*as_kept(exchange, closed, said, own_message=error is not None))
     exchange.booked = cost
     if relay is not None:
         exchange.gateway.counters.bytes_out += relay.tap.size
     return cost
+
+
+def as_kept(
+    exchange: Exchange, closed: CallClosed, said: Sequence[bytes], *, own_message: bool
+) -> tuple[CallClosed, Sequence[bytes], Sequence[bytes]]:
+    """The end and the bodies as they may be journalled."""
+    tags = exchange.plan.tags if exchange.plan is not None else {}
+    asked = request_pieces(exchange)
+    return withheld(exchange.gateway, exchange.head, exchange.key, tags, closed, asked, said, own_message=own_message)
 
 
 def _settle(exchange: Exchange, lease: Lease, status: int, answer: Answer, cost: Cost) -> None:

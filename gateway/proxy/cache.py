@@ -63,7 +63,11 @@ def consult(exchange: Exchange, plan: Plan) -> bool:
     it goes on. CallError 504 where the client wants an answer from the cache or none, and there is none."""
     asked = directives(exchange.head.cache_control)
     cache = exchange.gateway.cache
-    if cache is not None and not (asked.no_store or exchange.head.no_store) and (keep_us := cache.keeps(exchange, plan)):
+    if (
+        cache is not None
+        and not (asked.no_store or exchange.head.no_store)
+        and (keep_us := cache.keeps(exchange, plan))
+    ):
         return cache.takes(exchange, plan, asked, keep_us)
     if asked.only_if_cached:
         raise failures.not_in_cache()

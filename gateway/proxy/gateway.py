@@ -7,6 +7,7 @@ import logging
 import time
 from typing import Protocol
 
+from gateway.core.capture import Capture
 from gateway.core.key import Key
 from gateway.core.limits import Admission
 from gateway.journal import JournalWriter
@@ -101,6 +102,8 @@ class Gateway:
         self.keys = keys
         self.admission = admission
         """Limits and budgets; None where there are none."""
+        self.capture = Capture(table.settings.log.payloads)
+        """How much is kept of whose calls; its rules may change."""
         self.bills = Bills()
         self.timed: set[Timed] = set()
         """Calls and connections with a time limit running."""

@@ -40,6 +40,7 @@ class Head:
         "is_held",
         "logged",
         "method",
+        "no_store",
         "parent_span_id",
         "path",
         "provider",
@@ -89,6 +90,8 @@ class Head:
         self.chunked = b"transfer-encoding" in lookup
         self.expects_continue = lookup.get(b"expect", b"").lower() == b"100-continue"
         self.logged = without_credentials(headers)
+        self.no_store = lookup.get(b"x-callgate-no-store", b"").strip().lower() in (b"true", b"1", b"yes")
+        """Nothing of its content may be kept."""
         request_id = lookup.get(b"x-request-id")
         self.client_request_id = request_id[:200].decode("latin-1") if request_id else None
         trace = _TRACEPARENT.fullmatch(lookup.get(b"traceparent", b""))

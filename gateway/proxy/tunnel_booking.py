@@ -6,7 +6,7 @@ They share a trace, and a session where the client names none.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gateway.core.ids import uuid7
@@ -16,6 +16,7 @@ from gateway.errors import CallError
 from gateway.proxy.costing import Cost, cost_of
 from gateway.proxy.headers import UPSTREAM_IDS
 from gateway.proxy.tunnel_meter import Turn
+from gateway.proxy.withheld import withheld
 
 if TYPE_CHECKING:
     from gateway.proxy.tunnel import Tunnel
@@ -58,7 +59,7 @@ def _opened(tunnel: Tunnel, request_id: str, kind: str, started_at: int, parent:
 def book_refusal(tunnel: Tunnel, error: CallError) -> None:
     """Of a connection that the gateway refused. Raises JournalError."""
     closed = _closed(tunnel, tunnel.request_id, error.status, error, Answer(), Cost(), tunnel.started_at)
-    tunnel.gateway.journal.opened_and_closed(opened(tunnel), closed, (), ())
+    tunnel.gateway.journal.opened_and_closed(opened(tunnel), *_as_kept(tunnel, closed))
 
 
 def book_end(tunnel: Tunnel, status: int, error: CallError | None) -> None:
@@ -66,7 +67,7 @@ def book_end(tunnel: Tunnel, status: int, error: CallError | None) -> None:
     closed = _closed(tunnel, tunnel.request_id, status, error, Answer(), Cost(), tunnel.started_at)
     if tunnel.target is not None:
         tunnel.target.upstream.health.note(closed.error_type, None, closed.ended_at)
-    tunnel.gateway.journal.close(closed, (), ())
+    tunnel.gateway.journal.close(*_as_kept(tunnel, closed))
 
 
 def book_turn(tunnel: Tunnel, turn: Turn, error: CallError | None) -> tuple[int | None, int | None]:
@@ -75,18 +76,29 @@ def book_turn(tunnel: Tunnel, turn: Turn, error: CallError | None) -> tuple[int 
     assert target is not None
     answer = tunnel.head.dialect.settle(turn.event, False)
     answer.model = turn.model
+    own_message = error is not None
     cost = cost_of(answer, target, tunnel.gateway.table, tunnel.tags.get("tenantSlug"), turn.began_at)
     if error is None and answer.error is not None:
         error = CallError(SWITCHED, "upstream_error", answer.error, error_type="upstream_error")
     request_id = uuid7()
+    closed = _closed(
+        tunnel, request_id, SWITCHED, error, answer, cost, turn.began_at, asked=turn.asked, said=turn.event
+    )
     parent = tunnel.request_id.replace("-", "")[-16:]
     tunnel.gateway.journal.opened_and_closed(
         _opened(tunnel, request_id, tunnel.head.dialect.kind, turn.began_at, parent),
-        _closed(tunnel, request_id, SWITCHED, error, answer, cost, turn.began_at, asked=turn.asked, said=turn.event),
-        [b"\n".join(turn.asked)[: tunnel.gateway.payload_bytes]],
-        [turn.event[: tunnel.gateway.payload_bytes]],
+        *_as_kept(tunnel, closed, b"\n".join(turn.asked), turn.event, own_message=own_message),
     )
     return answer.usage.total_tokens if answer.usage is not None else None, cost.total
+
+
+def _as_kept(
+    tunnel: Tunnel, closed: CallClosed, asked: bytes = b"", said: bytes = b"", *, own_message: bool = True
+) -> tuple[CallClosed, Sequence[bytes], Sequence[bytes]]:
+    """The end and the bodies as they may be journalled."""
+    limit = tunnel.gateway.payload_bytes
+    bodies = ([body[:limit]] if body else () for body in (asked, said))
+    return withheld(tunnel.gateway, tunnel.head, tunnel.key, tunnel.tags, closed, *bodies, own_message=own_message)
 
 
 def _closed(

@@ -18,9 +18,11 @@ import re2
 from gateway.errors import ConfigError
 from gateway.recorder.escaped import WrittenOut
 from gateway.recorder.pieces import Piece, texts, texts_in_pieces
+from gateway.recorder.redaction_presidio import Recogniser
 from gateway.recorder.rules import RULES, Rule
 from gateway.recorder.view import between_escapes, plain_ascii, without_escapes
-from gateway.settings import Redaction
+from gateway.settings import OwnPattern, Redaction
+from gateway.settings.privacy import Presidio
 
 AUTOMATON_BYTES = 128 * 1024 * 1024
 """At most; what is built of it grows with the variety of the text, to a few MB."""
@@ -63,7 +65,7 @@ class _Located(msgspec.Struct, frozen=True):
 class Redactor:
     """Raises ConfigError for a rule of the settings that is not RE2, or a name in `skip` that is no rule."""
 
-    def __init__(self, settings: Redaction) -> None:
+    def __init__(self, settings: Redaction, presidio: Presidio | None = None) -> None:
         options = re2.Options()
         options.encoding = re2.Options.Encoding.LATIN1
         options.max_mem = AUTOMATON_BYTES
@@ -75,7 +77,8 @@ class Redactor:
             f"log.redaction.skip: {name!r} is no built-in pattern; see docs/redaction.md"
             for name in sorted(set(settings.skip) - {rule.kind for rule in RULES})
         ]
-        own = [Rule(kind, pattern.encode()) for kind, pattern in settings.rules.items()]
+        own = [_own_rule(kind, pattern) for kind, pattern in settings.rules.items()]
+        self._masks = {rule.kind: rule.replacement for rule in own if rule.replacement is not None}
         built_in = [rule for rule in RULES if rule.kind not in settings.skip]
         for rule in [*own, *built_in] if settings.enabled else []:
             try:
@@ -88,6 +91,7 @@ class Redactor:
         if problems:
             raise ConfigError("", problems)
         self._set.Compile()
+        self._recogniser = Recogniser(presidio) if presidio is not None and settings.enabled else None
 
     # ------------------------------------------------------------------------------------------ what is redacted
 
@@ -108,7 +112,8 @@ class Redactor:
         plain = plain_ascii(body)
         view = without_escapes(plain)
         found = _merged([*self._find(view), *self._behind_escapes(plain)])
-        for pieces in texts_in_pieces(view) if any(map(self._set.Match, texts(view))) else ():
+        is_suspect = self._recogniser is not None or any(map(self._set.Match, texts(view)))
+        for pieces in texts_in_pieces(view) if is_suspect else ():
             whole = b"".join(view[piece.start : piece.end] for piece in pieces)
             found = _merged([*_spread(self._find(whole), pieces), *found])
         return self._replace(plain, view, found, counts) if found else body
@@ -146,13 +151,12 @@ class Redactor:
     # ------------------------------------------------------------------------------------------ how
 
     def _find(self, view: bytes) -> list[Found]:
-        hits = self._set.Match(view)
-        if not hits:
-            return []
         found: list[Found] = []
-        for index in sorted(hits):
+        for index in sorted(self._set.Match(view) or ()):
             found += _locate(self._rules[index], view)
-        return _merged(found)
+        if self._recogniser is not None:
+            found += (Found(*hit) for hit in self._recogniser.find(view))
+        return _merged(found) if found else found
 
     def _behind_escapes(self, plain: bytes) -> list[Found]:
         """What shows only once `%40` and `\\u5bc6` are written out."""
@@ -175,7 +179,7 @@ class Redactor:
                 start, end = between_escapes(body, start, end)
             if start >= end or start < kept_to:
                 continue
-            mask = b"[redacted:%s]" % hit.kind.encode() if hit.kind else b""
+            mask = self._masks.get(hit.kind, b"[redacted:%s]" % hit.kind.encode()) if hit.kind else b""
             if is_json and mask and _is_bare_number(view, start, end):
                 mask = b'"%s"' % mask
             parts += (body[kept_to:start], mask)
@@ -184,6 +188,12 @@ class Redactor:
                 counts[hit.kind] += 1
         parts.append(body[kept_to:])
         return b"".join(parts)
+
+
+def _own_rule(kind: str, given: str | OwnPattern) -> Rule:
+    if isinstance(given, str):
+        return Rule(kind, given.encode())
+    return Rule(kind, given.pattern.encode(), None, None if given.replacement is None else given.replacement.encode())
 
 
 def _locate(located: _Located, view: bytes) -> list[Found]:

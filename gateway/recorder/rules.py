@@ -38,6 +38,8 @@ class Rule(msgspec.Struct, frozen=True):
     """The name in `[redacted:…]`, in the counts, and in `log.redaction.skip`."""
     pattern: bytes
     check: Check | None = None
+    replacement: bytes | None = None
+    """In place of `[redacted:KIND]`."""
     searches_inside: bool = False
     """Whether a candidate that fails its check may hold another: `1234 4111 1111 1111 1111` is no card, its end is."""
 

@@ -7,12 +7,14 @@ from collections import Counter
 
 import msgspec
 
+from gateway.core.capture import tightest
 from gateway.core.ids import uuid7_time_us
 from gateway.core.span import CallClosed, CallOpened, Payload, Span, ToolCall
 from gateway.dialects import Answer, Context, dialect_named
 from gateway.recorder.bodies import binary_note, cut, decoded, is_text, readable
 from gateway.recorder.redaction import Redactor
 from gateway.settings import Log
+from gateway.settings.privacy import Presidio
 from gateway.store.base import SpanWrite
 from pricing.usage import Usage
 
@@ -33,15 +35,19 @@ class _Body(msgspec.Struct):
 
 
 class Scribe:
-    def __init__(self, log: Log) -> None:
-        self._redactor = Redactor(log.redaction)
+    """`shows_previews`: whether content may stand in the row, where it is searched; with sealed bodies it may not."""
+
+    def __init__(self, log: Log, presidio: Presidio | None = None, *, shows_previews: bool = True) -> None:
+        self._redactor = Redactor(log.redaction, presidio)
         self._payloads = log.payloads
         self._limit = log.max_payload_kb * 1024
-        self._shows_content = log.payloads in ("full", "preview")
+        self._shows_previews = shows_previews
 
     def closed(self, opened: CallOpened | None, closed: CallClosed, request: bytes, response: bytes) -> SpanWrite:
         """The row of a call that came to its end. `opened` is None where that frame was lost to damage."""
         opened = opened or _opened_from(closed)
+        level = tightest(self._payloads, closed.capture)
+        shows_content = self._shows_previews and level in ("full", "preview")
         counts: Counter[str] = Counter()
         asked = self._body(request, None, closed.request_bytes, closed.request_content_type, False, counts)
         said = self._body(
@@ -59,13 +65,15 @@ class Scribe:
         span = self._span(opened)
         self._add_end(span, opened, closed, answer)
         response_text = self._once_more(answer.text)
-        if self._shows_content:
+        if shows_content:
             span.input_preview = self._preview(dialect.prompt(asked.text) if asked.text else None)
             span.output_preview = self._preview(response_text)
-        span.tool_calls = self._tool_calls(answer.tool_calls) or None
-        return SpanWrite(
-            span, self._payload(closed, asked, said, response_text, counts), closed.bill_id, closed.bill_is_own
-        )
+        span.tool_calls = self._tool_calls(answer.tool_calls, shows_content=shows_content) or None
+        payload = None
+        if level != "none":
+            payload = self._payload(closed, counts)
+            self._add_bodies(payload, level, asked, said, response_text)
+        return SpanWrite(span, payload, closed.bill_id, closed.bill_is_own)
 
     def interrupted(self, opened: CallOpened) -> SpanWrite:
         """The row of a call whose worker died before its end. The provider may have billed it, so its input counts as
@@ -88,7 +96,7 @@ class Scribe:
             span_id=opened.request_id.replace("-", "")[-16:],
             parent_span_id=opened.parent_span_id,
             kind=opened.kind,
-            name=opened.name,
+            name=self._once_more(opened.name),
             started_at=opened.started_at,
             tenant=opened.tenant,
             environment=opened.environment,
@@ -101,9 +109,9 @@ class Scribe:
             provider=opened.provider,
             endpoint=self._redactor.text(opened.endpoint, Counter()),
             dialect=opened.dialect,
-            model_requested=opened.model_requested,
-            model=opened.model,
-            client_request_id=opened.client_request_id,
+            model_requested=self._once_more(opened.model_requested),
+            model=self._once_more(opened.model),
+            client_request_id=self._once_more(opened.client_request_id),
             stream=opened.stream,
             tags=tags,
             user=tags.get("userId"),
@@ -160,17 +168,13 @@ class Scribe:
         text = self._once_more(text)
         return None if text is None else text[:PREVIEW_CHARACTERS]
 
-    def _tool_calls(self, calls: list[ToolCall]) -> list[ToolCall]:
-        if not self._shows_content:
+    def _tool_calls(self, calls: list[ToolCall], *, shows_content: bool) -> list[ToolCall]:
+        if not shows_content:
             return [ToolCall(call.name, call.id) for call in calls]
         return [ToolCall(call.name, call.id, self._once_more(call.arguments)) for call in calls]
 
-    def _payload(
-        self, closed: CallClosed, asked: _Body, said: _Body, response_text: str | None, counts: Counter[str]
-    ) -> Payload | None:
-        if self._payloads == "none":
-            return None
-        payload = Payload(
+    def _payload(self, closed: CallClosed, counts: Counter[str]) -> Payload:
+        return Payload(
             request_bytes=closed.request_bytes,
             response_bytes=closed.response_bytes,
             request_content_type=closed.request_content_type,
@@ -180,14 +184,15 @@ class Scribe:
             timing=closed.timing,
             redactions=dict(counts),
         )
-        if self._payloads == "full":
+
+    def _add_bodies(self, payload: Payload, level: str, asked: _Body, said: _Body, response_text: str | None) -> None:
+        if level == "full":
             payload.request_body = self._kept(asked)
             payload.response_body = self._kept(said)
             payload.response_text = response_text[: self._limit] if response_text is not None else None
-        elif self._payloads == "hash":
+        elif level == "hash":
             payload.request_body = _hash(asked)
             payload.response_body = _hash(said)
-        return payload
 
     def _kept(self, body: _Body) -> bytes | None:
         return cut(body.text if body.text is not None else body.note or b"", self._limit) or None

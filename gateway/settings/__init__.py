@@ -17,6 +17,7 @@ from gateway.settings.alerts import Alerts, Notification
 from gateway.settings.cache import Cache
 from gateway.settings.identity import DeclaredTenant, DeclaredUser, SignIn
 from gateway.settings.limits import Budget, Limit, Runaway, Shared
+from gateway.settings.privacy import Privacy
 from gateway.settings.routes import Cooldown, ModelRoute
 from gateway.settings.section import SECRET_FIELDS as SECRET_FIELDS
 from gateway.settings.section import Count, NotNegative, Port, Positive, Section, Share
@@ -135,12 +136,22 @@ class ApiKey(Section, frozen=True):
     expires_at: Annotated[str | None, Meta(description="ISO date or time from which it no longer works.")] = None
 
 
+class OwnPattern(Section, frozen=True):
+    pattern: Annotated[str, Meta(description="RE2 syntax; with a group only the group is taken out.")]
+    replacement: Annotated[
+        Annotated[str, Meta(pattern=r'^[^"\\\n]*$')] | None,
+        Meta(description="What stands in its place; `[redacted:NAME]` without one."),
+    ] = None
+
+
 class Redaction(Section, frozen=True):
     enabled: Annotated[bool, Meta(description="Take secrets and personal data out before anything is stored.")] = True
     skip: Annotated[
         list[str], Meta(description="Built-in patterns to leave out, by name (see docs/redaction.md).")
     ] = []
-    rules: Annotated[dict[str, str], Meta(description="Own patterns by name (RE2 syntax).")] = {}
+    rules: Annotated[
+        dict[str, str | OwnPattern], Meta(description="Own patterns by name (RE2 syntax), or with what replaces them.")
+    ] = {}
 
 
 class Log(Section, frozen=True):
@@ -272,4 +283,5 @@ class Settings(Section, frozen=True):
     notifications: Annotated[
         dict[str, Notification], Meta(description="Where notices go, by name: webhooks, Slack, e-mail, PagerDuty.")
     ] = {}
+    privacy: Annotated[Privacy, Meta(description="What is kept of whose calls, and whether it is sealed.")] = Privacy()
     metrics: Annotated[Metrics, Meta(description="/metrics, for Prometheus.")] = Metrics()

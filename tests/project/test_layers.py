@@ -146,6 +146,8 @@ LATE = {
     "gateway.control.oidc": "authlib and httpx, for the first sign-in by OpenID Connect",
     "gateway.control.passwords": "argon2, for the first password",
     "gateway.proxy.signing": "botocore, for a provider with AWS access keys",
+    "gateway.core.sealing": "cryptography, where bodies are sealed",
+    "gateway.recorder.redaction_presidio": "presidio, where it is configured",
     "gateway.store": "the store that the configuration names",
     "gateway.translation.engine": "the bridge, for the first call that is translated",
     "gateway.translation.bridge.library": "litellm, for the bridge",

@@ -1,0 +1,39 @@
+"""How much is kept of a call's content: four levels, and the rules that say which one holds for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gateway.settings.privacy import PrivacyRule
+
+LEVELS = ("full", "preview", "hash", "none")
+"""From all to nothing; see docs/privacy.md."""
+
+_RANK = {level: rank for rank, level in enumerate(LEVELS)}
+
+
+def tightest(*levels: str | None) -> str:
+    """None is no opinion; `full` where nobody has one."""
+    return max((level for level in levels if level is not None), key=_RANK.__getitem__, default="full")
+
+
+class Capture:
+    """Asked by the data plane for every call: three look-ups in a dict, none where there are no rules."""
+
+    def __init__(self, default: str = "full", rules: Iterable[PrivacyRule] = ()) -> None:
+        self.use(default, rules)
+
+    def use(self, default: str, rules: Iterable[PrivacyRule]) -> None:
+        """Takes new rules, all at once."""
+        levels: dict[tuple[str, str | None], str] = {}
+        for rule in rules:
+            if rule.payloads is not None:
+                levels[rule.scope, rule.match] = tightest(rule.payloads, levels.get((rule.scope, rule.match)))
+        self._default, self._levels = default, levels
+
+    def level(self, tenant: str | None, environment: str | None, key: str | None) -> str:
+        """`key` is the key's name."""
+        if not self._levels:
+            return self._default
+        find = self._levels.get
+        return tightest(self._default, find(("tenant", tenant)), find(("environment", environment)), find(("key", key)))
