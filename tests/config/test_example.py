@@ -16,6 +16,7 @@ import yaml
 from gateway.cli.schema import settings_schema
 from gateway.config import load
 from gateway.settings import ApiKey, PriceOverride, PriceTier, Provider, Settings
+from gateway.settings.alerts import AlertRule, Notification
 from gateway.settings.limits import Budget, Limit, Runaway
 from gateway.settings.routes import ModelRoute, RouteTarget
 
@@ -35,6 +36,7 @@ def settings_of(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[
         "overrides": (PriceOverride, "*.0"),
         "limits": (Limit, "0"),
         "budgets": (Budget, "0"),
+        "notifications": (Notification, "*"),
     }
     for field in msgspec.structs.fields(kind):
         path = f"{prefix}{field.name}"
@@ -44,6 +46,8 @@ def settings_of(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[
             yield from settings_of(section, f"{path}.")
         elif path == "models":
             yield from settings_of(ModelRoute, f"{path}.*.")
+        elif path == "alerts.rules":
+            yield from settings_of(AlertRule, "alerts.rules.0.")
         elif path == "runaway":
             yield from settings_of(Runaway, "runaway.")
         elif field.name in below:

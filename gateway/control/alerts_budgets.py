@@ -1,0 +1,37 @@
+"""What budgets have reached, by their counters: a level whose event a crash swallowed is told at the next look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.control.admission_status import budget_states
+from gateway.control.state import AppState
+from gateway.core.limits.events import BudgetAlert
+
+
+def reached(state: AppState, now_us: int) -> Iterator[BudgetAlert]:
+    """As the events of admission say it, whose notices have the same ids."""
+    limits = state.limiting.limits if state.limiting is not None else None
+    if limits is None:
+        return
+    levels = {budget.name: budget.alerts for budget in state.settings.budgets}
+
+    def names(scope: str, value: str) -> tuple[str, ...]:
+        key = state.keyring.by_id(value) if scope == "key" else None
+        return (value, key.name) if key is not None else (value,)
+
+    for each in budget_states(limits, now_us, names):
+        for level in levels.get(each.name, ()):
+            if each.spent * 100 >= level * each.limit:
+                yield BudgetAlert(
+                    at_us=now_us,
+                    budget=each.name,
+                    scope=each.scope,
+                    value=each.value,
+                    period=each.period,
+                    level_percent=level,
+                    spent_nanousd=each.spent,
+                    limit_nanousd=each.limit,
+                    hard=each.hard,
+                    resets_at_us=each.resets_us,
+                )
