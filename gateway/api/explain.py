@@ -85,7 +85,7 @@ class RouteList(msgspec.Struct):
 
 async def list_routes(request: Request) -> Response:
     state, routing = _routing(request)
-    return json_response(RouteList([_view(route, Ask(), routing) for route in routing.all()], state.worker))
+    return json_response(RouteList(route_views(routing), state.worker))
 
 
 async def explain_route(request: Request) -> Response:
@@ -110,6 +110,11 @@ async def explain_route(request: Request) -> Response:
     except CallError as error:
         answer.refused = Refusal(error.status, error.code, error.message)
     return json_response(answer)
+
+
+def route_views(routing: Routing) -> list[RouteView]:
+    """Every route as it stands now, for a call that asks for nothing in particular."""
+    return [_view(route, Ask(), routing) for route in routing.all()]
 
 
 def _routing(request: Request) -> tuple[AppState, Routing]:

@@ -65,23 +65,31 @@ class BudgetList(msgspec.Struct):
 
 
 async def list_limits(request: Request) -> Response:
-    state, most = state_of(request), _most(request)
-    limits = state.limiting.limits if state.limiting is not None else None
-    names_of = _names_of(state)
-    states = limit_states(limits, now_us(), names_of) if limits is not None else ()
-    seen = [each for each in states if _may_see(request, each)]
-    seen.sort(key=lambda each: (-_fullness(each), each.scope, each.value))
-    return json_response(LimitList([_limit_view(each, names_of) for each in seen[:most]]))
+    most, names = _most(request), names_in(state_of(request))
+    return json_response(LimitList([_limit_view(each, names) for each in limits_seen(request)[:most]]))
 
 
 async def list_budgets(request: Request) -> Response:
-    state, most = state_of(request), _most(request)
+    most, names = _most(request), names_in(state_of(request))
+    return json_response(BudgetList([_budget_view(each, names) for each in budgets_seen(request)[:most]]))
+
+
+def limits_seen(request: Request) -> list[LimitState]:
+    """Those the reader may see, the fullest first."""
+    state = state_of(request)
     limits = state.limiting.limits if state.limiting is not None else None
-    names_of = _names_of(state)
-    states = budget_states(limits, now_us(), names_of) if limits is not None else ()
+    states = limit_states(limits, now_us(), names_in(state)) if limits is not None else ()
     seen = [each for each in states if _may_see(request, each)]
-    seen.sort(key=lambda each: (-each.spent / each.limit, each.name, each.value))
-    return json_response(BudgetList([_budget_view(each, names_of) for each in seen[:most]]))
+    return sorted(seen, key=lambda each: (-fullness(each), each.scope, each.value))
+
+
+def budgets_seen(request: Request) -> list[BudgetState]:
+    """Those the reader may see, the fullest first."""
+    state = state_of(request)
+    limits = state.limiting.limits if state.limiting is not None else None
+    states = budget_states(limits, now_us(), names_in(state)) if limits is not None else ()
+    seen = [each for each in states if _may_see(request, each)]
+    return sorted(seen, key=lambda each: (-each.spent / each.limit, each.name, each.value))
 
 
 def _most(request: Request) -> int:
@@ -94,7 +102,7 @@ def _may_see(request: Request, row: LimitState | BudgetState) -> bool:
     return not bounds or bounds.get(row.scope) == row.value
 
 
-def _names_of(state: AppState) -> NAMES_OF:
+def names_in(state: AppState) -> NAMES_OF:
     def names(scope: str, value: str) -> tuple[str, ...]:
         key = state.keyring.by_id(value) if scope == "key" else None
         return (value, key.name) if key is not None else (value,)
@@ -102,7 +110,8 @@ def _names_of(state: AppState) -> NAMES_OF:
     return names
 
 
-def _fullness(of: LimitState) -> float:
+def fullness(of: LimitState) -> float:
+    """0 to 1 and beyond, of the limit that is nearest."""
     shares: Iterable[tuple[int | None, int | None]] = (
         (of.requests_used, of.requests_limit),
         (of.tokens_used, of.tokens_limit),

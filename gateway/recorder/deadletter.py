@@ -68,8 +68,9 @@ class DeadLetters:
         number = 0
         try:
             with self.path.open("rb") as file:
-                for number, line in enumerate(file, 1):
+                for line in file:
                     last.append(line)
+                    number += 1
         except FileNotFoundError:
             return [], 0
         letters = []

@@ -225,6 +225,8 @@ class TagKey(msgspec.Struct, frozen=True):
     key: str
     values: int
     calls: int
+    has_totals: bool = True
+    """Sums are kept by its values; not where they are ids, of which there are too many."""
 
 
 class TagValue(msgspec.Struct, frozen=True):

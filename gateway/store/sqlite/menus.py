@@ -6,7 +6,10 @@ from gateway.store.base import TagKey, TagValue
 from gateway.store.sqlite.connection import Database
 from gateway.store.sqlite.series import ONE_DIMENSION, TAG, USER
 
-TAG_KEYS = "SELECT substr(scope, 5), value_count, calls FROM scopes WHERE scope GLOB 'tag:*' ORDER BY calls DESC, scope"
+TAG_KEYS = (
+    "SELECT substr(scope, 5), value_count, calls, rolled_up FROM scopes "
+    "WHERE scope GLOB 'tag:*' ORDER BY calls DESC, scope"
+)
 LOOKED_AT = 20_000
 """Of a dimension with more values (ids of sessions) those first in the alphabet are ranked, and a prefix finds the
 rest: a menu must not sort millions."""
@@ -30,7 +33,8 @@ class Menus:
 
     async def tag_keys(self) -> list[TagKey]:
         async with self._database.reading() as reader:
-            return [TagKey(*row) for row in await reader.all(TAG_KEYS)]
+            rows = await reader.all(TAG_KEYS)
+        return [TagKey(key, values, calls, bool(has_totals)) for key, values, calls, has_totals in rows]
 
     async def tag_values(self, key: str, *, prefix: str = "", limit: int = 200) -> list[TagValue]:
         return await self._values(TAG + key, prefix, limit)
