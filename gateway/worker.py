@@ -22,11 +22,15 @@ from gateway import __version__, api, dashboard
 from gateway.api import models
 from gateway.api.access import DELEGATED, AccessMiddleware
 from gateway.config import Loaded, quiet_litellm
+from gateway.control.alerting import Alerting
+from gateway.control.alerts import Alerts
 from gateway.control.catalog import load_catalog
+from gateway.control.configuration import ConfigurationLog
 from gateway.control.identity import Identity
 from gateway.control.limiting import Limiting
 from gateway.control.secret import load_secret
-from gateway.control.state import AppState
+from gateway.control.state import AppState, PoolUse
+from gateway.control.vitals import Vitals
 from gateway.demo import connect
 from gateway.errors import CallgateError
 from gateway.journal import JournalWriter
@@ -43,6 +47,7 @@ from gateway.proxy.tunnel import Tunnel
 from gateway.recorder.health import read_health
 from gateway.settings import Settings
 from gateway.store import open_store
+from gateway.store.sealing import sealer_of
 from gateway.translation import Engine, Translator
 from gateway.watch import Watcher
 from pricing import Catalog
@@ -69,13 +74,14 @@ class Worker:
         self._engine = Engine(quiet_litellm)
         self._pools = Pools(Connector(), connect, Translator(self._engine))
         self._server: _Server | None = None
+        self._configurations: ConfigurationLog | None = None
 
     async def run(self, ready: Callable[[AppState, str | None], None]) -> None:
         """Serves until a signal. `ready` is called when the first call can be taken, with the secret of the first
         gateway key where one was just made."""
         loaded = self.loaded
         secret = load_secret(loaded.data)
-        store = open_store(loaded.settings.store.url, loaded.data)
+        store = open_store(loaded.settings.store.url, loaded.data, sealer_of(loaded.settings.privacy.encryption))
         await store.connect()
         identity = Identity(loaded.settings, secret, store, loaded.data)
         keyring = identity.keyring
@@ -96,6 +102,10 @@ class Worker:
         limiting = Limiting(
             loaded.settings, catalog, store, loaded.data, self.number, functools.partial(_is_drained, loaded.data)
         )
+        alerts = Alerts(loaded.settings, store)
+        vitals = Vitals(loaded.data, self._counters, functools.partial(read_health, loaded.data))
+        configurations = self._configurations = ConfigurationLog(store, __version__)
+        configurations.took_effect(loaded.settings, loaded.source)
         state = AppState(
             settings=loaded.settings,
             settings_source=loaded.source,
@@ -115,18 +125,33 @@ class Worker:
             in_flight=InFlightCalls(gateway),
             inside=InsideCaller(gateway),
             routing=LiveRoutes(gateway),
+            data=loaded.data,
+            vitals=vitals,
+            pools=lambda: {
+                name: PoolUse(upstream.pool.connections, upstream.pool.limit)
+                for name, upstream in gateway.table.upstreams.items()
+            },
+            alerts=alerts,
             translation=lambda: self._engine.state,
         )
         gateway.admission = limiting.limits
+        alerting = Alerting(alerts, state, str(loaded.data))
+        limiting.sinks.append(alerting.hear)
         watcher = Watcher(loaded, functools.partial(self._reload, gateway, state))
         following = asyncio.create_task(identity.follow())
         learning = asyncio.create_task(limiting.run())
+        sampling = asyncio.create_task(vitals.run())
+        keeping = asyncio.create_task(configurations.run())
+        telling = asyncio.create_task(alerting.run(looks=self.number == 0))
         try:
             watcher.start()
             await self._serve(gateway, state, lambda: ready(state, first_key))
         finally:
             following.cancel()
             learning.cancel()
+            sampling.cancel()
+            keeping.cancel()
+            telling.cancel()
             await watcher.stop()
             end_remaining(gateway)
             gateway.stop()
@@ -134,6 +159,8 @@ class Worker:
             journal.finish()
             with contextlib.suppress(CallgateError):
                 await identity.last_used.flush()
+            with contextlib.suppress(CallgateError):
+                await alerting.hand_on()
             await store.close()
 
     def _reload(self, gateway: Gateway, state: AppState, loaded: Loaded) -> None:
@@ -145,6 +172,10 @@ class Worker:
             gateway.admission = state.limiting.limits
         state.settings, state.catalog = loaded.settings, catalog
         state.identity.declare(loaded.settings)
+        if self._configurations is not None:
+            self._configurations.took_effect(loaded.settings, loaded.source)
+        if state.alerts is not None:
+            state.alerts.settings = loaded.settings
         self.loaded = loaded
         if self._reloaded is not None:
             self._reloaded(loaded.settings)

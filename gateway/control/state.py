@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from gateway.core.health import JournalHealth, ProviderHealth, RecorderHealth
 from gateway.core.key import Key
@@ -14,10 +15,12 @@ from gateway.store.base import Store
 from gateway.translation import EngineState
 
 if TYPE_CHECKING:
+    from gateway.control.alerts import Alerts
     from gateway.control.identity import Identity
     from gateway.control.keys import Keyring
     from gateway.control.limiting import Limiting
     from gateway.control.sessions import Sessions
+    from gateway.control.vitals import Vitals
     from gateway.proxy.inflight import InFlightCalls
     from gateway.proxy.inside import InsideCaller
     from pricing.catalog import Catalog
@@ -42,6 +45,12 @@ class ProxyCounters(Protocol):
     cache_hits: int
     cache_misses: int
     cache_bytes: int
+
+
+class PoolUse(NamedTuple):
+    connections: int
+    """Open, idle ones included."""
+    limit: int
 
 
 class Routing(Protocol):
@@ -87,7 +96,15 @@ class AppState:
     """Makes calls from within, for a replay; None where there is no data plane."""
     limiting: Limiting | None = None
     """Limits and budgets; None in a process that takes no calls."""
+    alerts: Alerts | None = None
+    """None where nobody is told of anything."""
     routing: Routing | None = None
     """None where there is no data plane."""
+    data: Path | None = None
+    """The data folder; None in a process that has none."""
+    vitals: Vitals | None = None
+    """How it has been in the last hour; None in a process that does not sample."""
+    pools: Callable[[], Mapping[str, PoolUse]] | None = None
+    """Connections to providers, in this worker; None where there is no data plane."""
     translation: Callable[[], EngineState] | None = None
     """Whether what translates is loaded, in this worker; None where nothing is translated."""

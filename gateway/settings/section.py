@@ -15,7 +15,19 @@ NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 SECRET_FIELDS = frozenset(
-    {"api_key", "key", "headers", "client_secret", "aws_access_key_id", "aws_secret_access_key", "aws_session_token"}
+    {
+        "api_key",
+        "key",
+        "headers",
+        "client_secret",
+        "aws_access_key_id",
+        "aws_secret_access_key",
+        "aws_session_token",
+        "endpoint",
+        "secret",
+        "routing_key",
+        "password",
+    }
 )
 """Settings whose values are never shown: not in a `repr`, not in a message."""
 

@@ -21,6 +21,7 @@ from starlette.routing import BaseRoute
 from gateway.api import RULES, AccessMiddleware, routes
 from gateway.api.access import DELEGATED, Rule
 from gateway.api.matching import is_unpriced, matches, succeeded
+from gateway.control.alerts import Alerts
 from gateway.control.identity import Identity
 from gateway.control.state import AppState
 from gateway.core.health import JournalHealth, RecorderHealth
@@ -340,6 +341,7 @@ def make_state(
         started_at=NOW,
         version="9.9.9",
         worker=3,
+        alerts=Alerts(settings, store),
     )
 
 

@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 
 from gateway import api, dashboard
 from gateway.api.access import DELEGATED, AccessMiddleware
+from gateway.control.alerts import Alerts
 from gateway.control.identity import Identity
 from gateway.control.state import AppState
 from gateway.core.health import JournalHealth, RecorderHealth
@@ -57,6 +58,7 @@ class Installation:
             provider_health=dict,
             started_at=self.now_us,
             version="0.1.0",
+            alerts=Alerts(Settings(), self.store),
         )
         self.app = Starlette(
             routes=[*api.routes(), *dashboard.routes()],
