@@ -1,191 +1,49 @@
-"""Every recorded exchange of every provider, at its own path below `/p/{provider}`, through the real gateway: the
-client gets the provider's bytes however they were cut, the log what they mean and what they cost."""
+"""Every recorded exchange of every provider, at its own path below `/p/{provider}`, and by the gateway's own paths with
+`provider/model`: the client gets the provider's bytes however they were cut, the log what they mean and what they cost."""
 
 from __future__ import annotations
 
-import gzip
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
 from pricing import Catalog
 from tests.dialects import recorded
 from tests.dialects.recorded import Record, each
-from tests.e2e.harness import APP_KEY, REPLAY_SERVER, Gateway, configuration, wait_for
-from tests.e2e.wire import Message, get, post
+from tests.e2e.playing import RECORDS, Played, means, named, native, playing, reports_usage, same_bytes
 from tests.pricing.second_opinion import their_nanousd
 
 SPLITS = ("random", "line", "byte", "gzip")
-RECORDS = recorded.records(*sorted(path.name.split(".jsonl")[0] for path in recorded.RECORDINGS.glob("*.gz")))
-
-PROVIDERS = {
-    "anthropic": ("anthropic", ""),
-    "azure": ("azure", "/openai/v1"),
-    "bedrock": ("bedrock", ""),
-    "cohere": ("cohere", ""),
-    "deepseek": ("deepseek", ""),
-    "google": ("gemini", ""),
-    "google-vertex": ("vertex", "/v1/projects/p-1/locations/global/endpoints/openapi"),
-    "groq": ("groq", "/openai/v1"),
-    "mistral": ("mistral", "/v1"),
-    "openai": ("openai", "/v1"),
-    "openrouter": ("openrouter", "/api/v1"),
-    "pydantic-gateway": ("gateway", ""),
-    "snowflake": ("snowflake", "/api/v2/cortex/v1"),
-}
-"""Recorded provider: its name here, and the path of its base URL."""
-
-COLUMNS = {
-    "input_tokens": "input_tokens",
-    "output_tokens": "output_tokens",
-    "cached_input_tokens": "cached_input_tokens",
-    "cache_write_tokens": "cache_creation_tokens",
-    "reasoning_tokens": "reasoning_tokens",
-    "audio_input_tokens": "input_audio_tokens",
-    "audio_output_tokens": "output_audio_tokens",
-}
-"""The log's counts, and the recordings' names for them."""
-
+NAMED = {record["id"]: request for record in RECORDS if (request := named(record)) is not None}
 OF_THE_HOUR = "+"
 """In the id of a price that holds at this time of the day; the other list knows but one."""
-
-
-def reports_usage(record: Record) -> bool:
-    return bool((record.get("expected") or {}).get("usage_present"))
-
-
-def told_again() -> set[str]:
-    """Fetches of a response whose bill came with an earlier record: it is booked once (docs/decisions/0063)."""
-    made = [record for record in RECORDS if record["op"] == "responses" and reports_usage(record)]
-    bodies = [record["response_body"] for record in made]
-    fetches = [record for record in RECORDS if record["op"] == "responses.retrieve"]
-    return {record["id"] for record in fetches if any(record["path"].rpartition("/")[2] in body for body in bodies)}
-
-
-TOLD_AGAIN = told_again()
 
 pytestmark = recorded.needs_recordings
 
 
-@dataclass
-class Played:
-    """All records, sent one after the other through a gateway of their own."""
-
-    split: str
-    answers: dict[str, Message]
-    """By the record's id."""
-    rows: dict[str, dict[str, Any]]
-    """By the call's id."""
-
-    def row(self, record: Record) -> dict[str, Any]:
-        return self.rows[self.answers[record["id"]].header("x-request-id") or ""]
-
-
 @pytest.fixture(scope="module", params=SPLITS)
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
-    split: str = request.param
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = int(probe.getsockname()[1])
-    how = ["--gzip", "--split", "random"] if split == "gzip" else ["--split", split]
-    command = [sys.executable, str(REPLAY_SERVER), str(recorded.RECORDINGS), "--port", str(port), *how]
-    gateway = Gateway(tmp_path_factory.mktemp(split) / "data", settings(port))
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as replaying:
-        try:
-            assert replaying.stdout
-            wait_for(lambda out=replaying.stdout: "http://" in out.readline(), "the replay server listens")
-            gateway.start()
-            answers = {record["id"]: sent(gateway, record, split) for record in RECORDS}
-            rows = wait_for(lambda: all_rows(gateway), "every call is in the log")
-            yield Played(split, answers, rows)
-        finally:
-            if gateway.running:
-                gateway.stop()
-            replaying.terminate()
+    requests = {record["id"]: native(record) for record in RECORDS}
+    with playing(tmp_path_factory.mktemp(request.param), request.param, requests) as all_of_them:
+        yield all_of_them
 
 
-def settings(port: int) -> dict[str, Any]:
-    providers: dict[str, dict[str, Any]] = {
-        name: {"base_url": f"http://127.0.0.1:{port}{path}", "api_key": "sk-replayed"}
-        for name, path in PROVIDERS.values()
-    }
-    providers["gateway"]["dialect"] = "gemini"
-    providers["snowflake"]["dialect"] = "openai"
-    return configuration(providers=providers)
-
-
-def all_rows(gateway: Gateway) -> dict[str, dict[str, Any]] | None:
-    rows = {row["request_id"]: row for row in gateway.rows("")}
-    return rows if len(rows) == len(RECORDS) else None
-
-
-def sent(gateway: Gateway, record: Record, split: str) -> Message:
-    """The recorded request, as the provider's own client makes it with the gateway in place of the host."""
-    name, prefix = PROVIDERS[record["provider"]]
-    path = record["path"]
-    if path.startswith(prefix + "/") and not path.startswith(("/openai/", "/v1beta1/")):
-        path = path.removeprefix(prefix)
-    target = f"/p/{name}{path}" + (f"?{record['query']}" if record["query"] else "")
-    headers = [f"authorization: Bearer {APP_KEY}", f"x-replay-id: {record['id']}"]
-    if split == "gzip":
-        headers.append("accept-encoding: gzip")
-    if record["method"] == "GET":
-        return gateway.exchange(get(target, *headers))
-    return gateway.exchange(post(target, recorded.request_of(record), *headers))
-
-
-def means(row: dict[str, Any], record: Record) -> None:
-    """Checks the row against what the recording is known to mean."""
-    expected = record.get("expected")
-    assert row["status_code"] == record["status"]
-    assert row["provider"] == PROVIDERS[record["provider"]][0]
-    if expected is None:
-        assert row["error_type"] == "invalid_request"
-        assert row["error_message"]
-        assert (row["usage_source"], row["cost_nanousd"]) == ("none", None)
-        return
-    finish = [reason for reason in expected["finish_reasons"] if reason]
-    assert row["finish_reason"] == (finish[-1] if finish else None)
-    assert row["model"] == (expected["answered_model"] or expected["requested_model"])
-    assert row["service_tier"] == expected["service_tier"]
-    assert [call["name"] for call in row["tool_calls"] or []] == expected["tool_calls"]
-    assert (row["error_type"], row["error_message"]) == (
-        ("upstream_error", expected["error"]["message"]) if expected["error"] else (None, None)
-    )
-    if not expected["usage_present"]:
-        assert row["usage_source"] in ("none", "estimated")
-        return
-    assert isinstance(row["usage_raw"], dict) or "usage_only_in_headers" in expected["tags"]
-    if record["id"] in TOLD_AGAIN:
-        assert (row["usage_source"], row["cost_nanousd"]) == ("none", None)
-        assert row["usage_raw"]["total_tokens"] == expected["usage"]["total_reported"]
-        return
-    assert row["usage_source"] == "reported"
-    counted = {ours: row[ours] for ours in COLUMNS}
-    for billed in row["billed_also"]:
-        counted["input_tokens"] += billed["input_tokens"]
-        counted["output_tokens"] += billed["output_tokens"]
-    assert counted == {ours: expected["usage"][theirs] for ours, theirs in COLUMNS.items()}
+@pytest.fixture(scope="module")
+def by_name(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    with playing(tmp_path_factory.mktemp("named"), "random", NAMED) as all_of_them:
+        yield all_of_them
 
 
 @each(RECORDS)
 def test_the_client_gets_the_providers_bytes_and_the_log_what_they_mean(record: Record, played: Played) -> None:
-    given = played.answers[record["id"]]
-    assert given.header("x-replay-served-id") == record["id"], given.body
-    assert given.header("x-replay-body") == "same", "the provider saw the request as it was recorded"
-    assert given.status == record["status"]
-    if played.split == "gzip" and not (record["streaming"] or (record["request_body"] or {}).get("stream")):
-        assert given.header("content-encoding") == "gzip"
-        assert gzip.decompress(given.body) == recorded.body_of(record)
-    else:
-        assert given.header("content-encoding") is None
-        assert given.body == recorded.body_of(record)
-    assert given.header("content-type") == record["response_headers"].get("content-type", [None])[0]
+    same_bytes(played.answers[record["id"]], record, played.split)
     means(played.row(record), record)
+
+
+@each([record for record in RECORDS if record["id"] in NAMED])
+def test_the_same_by_the_gateways_own_paths(record: Record, by_name: Played) -> None:
+    same_bytes(by_name.answers[record["id"]], record, by_name.split)
+    means(by_name.row(record), record)
 
 
 def test_both_price_lists_come_to_the_same_bill(played: Played) -> None:
