@@ -81,13 +81,15 @@ def frame_header(mark: int, kind: int, meta: bytes, request: Iterable[bytes], re
 
 def whole_frame(mark: int, kind: int, meta: bytes, request: Sequence[bytes], response: Sequence[bytes]) -> bytes:
     """A frame as one piece: for a small one copying is cheaper than handing each part to checksum and kernel."""
-    if not request and not response:
-        payload, request_bytes = meta, 0
-    else:
+    meta_bytes = len(meta)
+    if request or response:
         payload = b"".join((meta, *request, *response))
-        request_bytes = sum(map(len, request))
-    fields = FIELDS.pack(len(payload), mark, kind, len(meta), request_bytes)
-    return fields + CHECKSUM.pack(crc32(payload, crc32(fields))) + payload
+        request_bytes = len(request[0]) if len(request) == 1 else sum(map(len, request))
+        fields = FIELDS.pack(len(payload), mark, kind, meta_bytes, request_bytes)
+    else:
+        payload = meta
+        fields = FIELDS.pack(meta_bytes, mark, kind, meta_bytes, 0)
+    return b"".join((fields, CHECKSUM.pack(crc32(payload, crc32(fields))), payload))
 
 
 def read_frame(data: bytes, at: int, mark: int, journal: str, segment: int, base: int) -> Frame | None:

@@ -9,9 +9,9 @@ calls in flight, new calls are refused, and bodies are dropped first.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 
 import msgspec
 
@@ -54,7 +54,7 @@ class JournalWriter:
         """The folder was deleted and cannot be made again: what is written goes to a file that nobody sees."""
         self._trouble: str | None = None
         self._spare: Segment | None = None
-        self._checked_at = time.monotonic()
+        self._checked_at = monotonic()
         try:
             self.folder, self._lock = claim_folder(folder)
             self._segment = self._allocate(1, self._segment_bytes)
@@ -78,7 +78,8 @@ class JournalWriter:
 
     def close(self, closed: CallClosed, request: Sequence[bytes], response: Sequence[bytes]) -> None:
         """Writes the end of a call that was opened, with its bodies where there is room for them."""
-        self._in_flight = max(0, self._in_flight - 1)
+        if self._in_flight:
+            self._in_flight -= 1
         self._closed += 1
         meta = self._encode(closed)
         request, response = _pieces(request), _pieces(response)
@@ -105,14 +106,14 @@ class JournalWriter:
     def _may_write(self, size: int, in_flight: int) -> bool:
         """Whether a frame may be written now and the closes of `in_flight` calls would still fit; moves to the next
         segment where that makes it so."""
-        if time.monotonic() - self._checked_at > CHECK_EVERY_S:
+        if monotonic() - self._checked_at > CHECK_EVERY_S:
             self._check()
         segment = self._segment
-        if self._spare is not None and segment.position + size <= segment.size:
-            return True
         if self._spare is not None:
+            if segment.position + size <= segment.size:
+                return True
             self._rotate(size)
-        segment = self._segment
+            segment = self._segment
         reserve = 0 if self._spare is not None else in_flight * CLOSE_RESERVE_BYTES
         return segment.position + size + reserve <= segment.size
 
@@ -217,7 +218,7 @@ class JournalWriter:
     # ------------------------------------------------------------------------------------------ looking after it
 
     def _check(self) -> None:
-        self._checked_at = time.monotonic()
+        self._checked_at = monotonic()
         self._gone = not self._segment.is_linked() and not self._restore()
         if self._gone:
             return

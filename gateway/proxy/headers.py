@@ -68,11 +68,14 @@ _READABLE = (b"gzip", b"deflate", b"zstd")
 """Content codings the gateway can decode to meter an answer; it asks for no others."""
 
 
+_NAMES_NONE = frozenset((b"keep-alive", b"close", b"Keep-Alive", b"Close"))
+
+
 def named_in_connection(headers: Headers) -> frozenset[bytes]:
     """Headers that the `Connection` header declares hop-by-hop."""
     named: set[bytes] = set()
     for name, value in headers:
-        if name == b"connection" and value not in (b"keep-alive", b"close", b"Keep-Alive", b"Close"):
+        if name == b"connection" and value not in _NAMES_NONE:
             named.update(token.strip().lower() for token in value.split(b","))
     return frozenset(named)
 
@@ -104,7 +107,8 @@ def forwarded(headers: Headers) -> bytes:
 
 def relayed(headers: Headers, lookup: dict[bytes, bytes]) -> bytes:
     """The provider's headers as lines for the client: without hop-by-hop ones, cookies and framing."""
-    if b"connection" in lookup and (dropped := named_in_connection(headers)):
+    is_plain = len(lookup) == len(headers) and lookup.get(b"connection", b"close") in _NAMES_NONE  # none comes twice
+    if not is_plain and (dropped := named_in_connection(headers)):
         headers = [pair for pair in headers if pair[0] not in dropped]
     if b"x-request-id" in lookup:
         headers = [

@@ -252,11 +252,15 @@ class Relay:
 
     def _head(self) -> bytes:
         exchange = self._exchange
-        return b"%b%bserver-timing: gateway;dur=%.3f, upstream;dur=%.3f\r\n" % (
+        gateway_us = (exchange.dispatched_ns - exchange.ready_ns) // 1000
+        upstream_us = (self.answer_ns - exchange.attempt_ns) // 1000
+        return b"%b%bserver-timing: gateway;dur=%d.%03d, upstream;dur=%d.%03d\r\n" % (
             relayed(self.headers, self.lookup),
             exchange.own_head(),
-            (exchange.dispatched_ns - exchange.ready_ns) / 1e6,
-            (self.answer_ns - exchange.attempt_ns) / 1e6,
+            gateway_us // 1000,
+            gateway_us % 1000,
+            upstream_us // 1000,
+            upstream_us % 1000,
         )
 
     # ------------------------------------------------------------------ endings

@@ -47,7 +47,6 @@ class UpstreamConnection(asyncio.Protocol):
         "_body",
         "_caller",
         "_complete",
-        "_framed",
         "_head_bytes",
         "_head_new",
         "_headers",
@@ -86,7 +85,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._head_new = False
         self._head_bytes = 0
         self._informational = False
-        self._framed = False
         self._no_body = False
         self._body: list[bytes] = []
         self._complete = False
@@ -194,10 +192,17 @@ class UpstreamConnection(asyncio.Protocol):
         caller, self._caller = self._caller, None
         if caller is None:
             return
-        if exc is None and self._headers_done and not self._framed:  # a body that ends with the connection
+        if exc is None and self._headers_done and not self._is_framed:  # a body that ends with the connection
             caller.answer_data(b"", True)
         else:
             caller.answer_lost("it closed the connection" if exc is None else f"it reset the connection: {exc}", False)
+
+    @property
+    def _is_framed(self) -> bool:
+        """Whether the answer's end is told by its head or its body."""
+        return self._status in (204, 304) or any(
+            name in (b"content-length", b"transfer-encoding") for name, _ in self._headers
+        )
 
     def pause_writing(self) -> None:
         if self._caller is not None:
@@ -224,9 +229,6 @@ class UpstreamConnection(asyncio.Protocol):
             return
         self._status = status
         self._headers_done = self._head_new = True
-        self._framed = status in (204, 304) or any(
-            name in (b"content-length", b"transfer-encoding") for name, _ in self._headers
-        )
         if self._no_body:
             self._complete = True
 

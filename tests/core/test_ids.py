@@ -18,6 +18,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(time, "time_ns", lambda: now[0])
     monkeypatch.setattr(ids, "_last_ms", 0)
     monkeypatch.setattr(ids, "_counter", 0)
+    monkeypatch.setattr(ids, "_moment", "")
     return now
 
 
