@@ -95,6 +95,10 @@ RULES = (
     Rule("/api/audit/export", ADMINS, methods=("GET",), unbound=True),
     Rule("/api/limits", EVERYONE),
     Rule("/api/budgets", EVERYONE),
+    Rule("/api/playground/models", MEMBERS),
+    Rule("/api/playground/chat", MEMBERS, methods=("POST",)),  # it costs money
+    Rule("/api/playground/conversations", MEMBERS, methods=(*READ, "POST")),
+    Rule("/api/playground/conversations/{conversation_id}", MEMBERS, methods=(*READ, "PATCH", "DELETE")),
     Rule("/api/routes", READERS),
     Rule("/api/routes/explain", READERS),
 )

@@ -31,7 +31,7 @@ async def list_models(request: Request) -> Response:
     if isinstance(key, CallError):
         return error_response(key)
     state: AppState = request.app.state.callgate
-    return _json({"object": "list", "data": [_shape(*model) for model in _usable(state, key)]})
+    return _json({"object": "list", "data": [_shape(*model) for model in usable(state, key)]})
 
 
 async def show_model(request: Request) -> Response:
@@ -40,7 +40,7 @@ async def show_model(request: Request) -> Response:
         return error_response(key)
     state: AppState = request.app.state.callgate
     wanted = request.path_params["model"]
-    for name, owner in _usable(state, key):
+    for name, owner in usable(state, key):
         if name == wanted:
             return _json(_shape(name, owner))
     message = f"There is no model {wanted!r} that this key may use. GET /v1/models lists them."
@@ -62,7 +62,7 @@ def _caller(request: Request) -> Key | CallError:
     return CallError(401, "invalid_api_key", f"The gateway key {former.name!r} is {key_state(former, now_us())}.")
 
 
-def _usable(state: AppState, key: Key) -> Iterator[tuple[str, str]]:
+def usable(state: AppState, key: Key) -> Iterator[tuple[str, str]]:
     """(name, owner): aliases first, then every provider's models as `provider/name`."""
     for alias in state.settings.models:
         if key.allows_model(alias):

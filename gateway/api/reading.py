@@ -18,13 +18,13 @@ class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Unknown fields are refused: a typing error must not be silently ignored."""
 
 
-async def read_json(request: Request, kind: type[T]) -> T:
+async def read_json(request: Request, kind: type[T], most_bytes: int = MOST_BYTES) -> T:
     """Raises CallError 400 that says where it is wrong, 413 for one that is too large. Nothing at all is `{}`."""
-    body = b""
+    body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MOST_BYTES:
-            raise CallError(413, "too_large", f"The body is larger than {MOST_BYTES // 1024} KB.")
+        if len(body) > most_bytes:
+            raise CallError(413, "too_large", f"The body is larger than {most_bytes // 1024} KB.")
     try:
         return msgspec.json.decode(body or b"{}", type=kind)
     except msgspec.ValidationError as exc:

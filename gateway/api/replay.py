@@ -22,6 +22,7 @@ from gateway.api.errors import invalid
 from gateway.api.record import usd
 from gateway.api.requests import json_response
 from gateway.api.scope import sees, state_of
+from gateway.control.caller import key_of
 from gateway.control.principal import Principal
 from gateway.control.state import AppState
 from gateway.core.key import Key
@@ -105,22 +106,11 @@ async def replayed(state: AppState, principal: Principal, found: SpanDetail, mod
         headers.append((b"content-type", b"application/json"))
     headers.append((b"x-callgate-tags", msgspec.json.encode({"replay_of": span.request_id})))
     headers.append((b"x-callgate-cache", b"no-store"))  # the call is made again, not looked up
-    key = (state.keyring.by_id(principal.key_id) if principal.key_id else None) or _own_key(principal)
+    key = key_of(state.keyring, principal)
     with state.keyring.lend(key) as token:
         headers.append((b"authorization", b"Bearer " + token.encode()))
         answer = await state.inside.call(method.encode(), path.encode(), headers, body)
     return _as_logged(answer, span, key, path, body)
-
-
-def _own_key(principal: Principal) -> Key:
-    """Of a person who signed in without a key: named as the audit log names them, bound as they are."""
-    return Key(
-        key_id=principal.actor,
-        name=principal.name,
-        role=principal.role,
-        tenant=principal.tenant,
-        environment=principal.environment,
-    )
 
 
 def cannot(found: SpanDetail) -> str:

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from gateway.api import explain, health, inflight, limits, live, menus, metrics, replay, requests, spend, totals, traces
+from gateway.api import (
+    conversations,
+    explain,
+    health,
+    inflight,
+    limits,
+    live,
+    menus,
+    metrics,
+    playground,
+    replay,
+    requests,
+    spend,
+    totals,
+    traces,
+)
 from gateway.api.identity_routes import identity_routes
 
 
@@ -33,6 +48,13 @@ def routes() -> list[BaseRoute]:
         *identity_routes(),
         Route("/api/limits", limits.list_limits),
         Route("/api/budgets", limits.list_budgets),
+        Route("/api/playground/models", playground.models),
+        Route("/api/playground/chat", playground.chat, methods=["POST"]),
+        Route("/api/playground/conversations", conversations.list_conversations),
+        Route("/api/playground/conversations", conversations.make_conversation, methods=["POST"]),
+        Route("/api/playground/conversations/{conversation_id}", conversations.read_conversation),
+        Route("/api/playground/conversations/{conversation_id}", conversations.change_conversation, methods=["PATCH"]),
+        Route("/api/playground/conversations/{conversation_id}", conversations.delete_conversation, methods=["DELETE"]),
         Route("/api/routes", explain.list_routes),
         Route("/api/routes/explain", explain.explain_route),
     ]

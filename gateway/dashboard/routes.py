@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from gateway.api.access import ADMINS, READ, READERS, Rule
+from gateway.api.access import ADMINS, MEMBERS, READ, READERS, Rule
 from gateway.dashboard import assets, urls
 from gateway.dashboard.components import components
 from gateway.dashboard.costs import costs
@@ -15,6 +15,7 @@ from gateway.dashboard.jump import jump
 from gateway.dashboard.login import login, logout, preferences, setup, single_sign_on
 from gateway.dashboard.media import media
 from gateway.dashboard.overview import overview
+from gateway.dashboard.playground import delete_conversation, playground, rename_conversation
 from gateway.dashboard.raw import body, find, node
 from gateway.dashboard.repeat import diff_page, replay_page
 from gateway.dashboard.requests import peek, requests
@@ -50,6 +51,10 @@ RULES = (
     Rule(urls.TRACE, READERS, page=True),
     Rule(urls.COSTS, READERS, page=True),
     Rule(urls.STATEMENT, READERS, page=True),
+    Rule(urls.PLAYGROUND, MEMBERS, page=True),
+    Rule(urls.CONVERSATION, MEMBERS, page=True),
+    Rule(urls.RENAME_CONVERSATION, MEMBERS, methods=("POST",), page=True),
+    Rule(urls.DELETE_CONVERSATION, MEMBERS, methods=("POST",), page=True),
     Rule(urls.COMPONENTS, READERS, page=True),
 )
 """For the access middleware; a test finds routes that none of these covers."""
@@ -83,5 +88,9 @@ def routes() -> list[BaseRoute]:
         Route(urls.TRACE, trace_page),
         Route(urls.COSTS, costs),
         Route(urls.STATEMENT, statement_page),
+        Route(urls.PLAYGROUND, playground),
+        Route(urls.CONVERSATION, playground),
+        Route(urls.RENAME_CONVERSATION, rename_conversation, methods=["POST"]),
+        Route(urls.DELETE_CONVERSATION, delete_conversation, methods=["POST"]),
         Route(urls.COMPONENTS, components),
     ]

@@ -24,6 +24,10 @@ VIEWS = "/requests/views"
 VIEW = "/requests/views/{view_id}/delete"
 COSTS = "/costs"
 STATEMENT = "/costs/statement/{tenant:path}"
+PLAYGROUND = "/playground"
+CONVERSATION = "/playground/{conversation_id}"
+RENAME_CONVERSATION = "/playground/{conversation_id}/rename"
+DELETE_CONVERSATION = "/playground/{conversation_id}/delete"
 TRACE = "/traces/{trace_id}"
 FILTER_MENU = "/requests/filter-values"
 LOGIN = "/login"
@@ -105,6 +109,19 @@ def costs(query: Query = ()) -> str:
 
 def statement(tenant: str, query: Query = ()) -> str:
     return with_query(STATEMENT.replace("{tenant:path}", quote(tenant, safe="")), query)
+
+
+def playground(conversation_id: str = "", query: Query = ()) -> str:
+    path = CONVERSATION.format(conversation_id=quote(conversation_id, safe="")) if conversation_id else PLAYGROUND
+    return with_query(path, query)
+
+
+def rename_conversation(conversation_id: str) -> str:
+    return RENAME_CONVERSATION.format(conversation_id=quote(conversation_id, safe=""))
+
+
+def delete_conversation(conversation_id: str) -> str:
+    return DELETE_CONVERSATION.format(conversation_id=quote(conversation_id, safe=""))
 
 
 def trace(trace_id: str, query: Query = ()) -> str:

@@ -9,7 +9,7 @@ from typing import cast
 from msgspec import structs
 from starlette.requests import Request
 
-from gateway.api.access import reader
+from gateway.api.access import MEMBERS, reader
 from gateway.api.scope import scoped
 from gateway.control.principal import Principal
 from gateway.control.state import AppState
@@ -175,6 +175,8 @@ def _nav(view: View, current: str) -> list[tuple[str, list[NavItem]]]:
         ("Settings", "Tenants", "inbox", settings.TENANTS, settings.TENANTS),
         ("System", "Components", "cols", urls.COMPONENTS, urls.components()),
     ]
+    if view.principal.role in MEMBERS:
+        pages.insert(-1, ("", "Playground", "play", urls.PLAYGROUND, urls.playground()))
     if view.principal.role == "admin" and not view.principal.is_bound:
         pages.append(("Settings", "Users", "users", settings.USERS, settings.USERS))
         pages.append(("Settings", "Audit", "doc", settings.AUDIT, settings.AUDIT))

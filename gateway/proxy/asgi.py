@@ -32,7 +32,7 @@ class GatewayApp:
         if scope["type"] != "http" or not is_model_traffic(scope["method"].encode(), _url(scope)):
             await self._app(scope, receive, send)
             return
-        door = _Door((scope.get("client") or ("",))[0])
+        door = AsgiDoor((scope.get("client") or ("",))[0])
         length, headers = None, []
         for name, value in scope["headers"]:
             if name.lower() == b"content-length":
@@ -40,17 +40,23 @@ class GatewayApp:
             else:
                 headers.append((name, value))
         head = Head(scope["method"].encode(), _url(scope), headers, self._gateway.table.spoken)
-        exchange = door.exchange = Exchange(self._gateway, door, head, length)
-        exchange.begin()
-        reading = asyncio.create_task(_read(exchange, door, receive))
-        try:
-            await door.send_all(send)
-        finally:
-            reading.cancel()
-            exchange.client_gone()
+        await carried(Exchange(self._gateway, door, head, length), door, receive, send)
 
 
-async def _read(exchange: Exchange, door: _Door, receive: Receive) -> None:
+async def carried(exchange: Exchange, door: AsgiDoor, receive: Receive, send: Send) -> None:
+    """An exchange from its begin to its end, or to the client's going away. Raises ConnectionAbortedError where the
+    answer broke off."""
+    door.exchange = exchange
+    exchange.begin()
+    reading = asyncio.create_task(_read(exchange, door, receive))
+    try:
+        await door.send_all(send)
+    finally:
+        reading.cancel()
+        exchange.client_gone()
+
+
+async def _read(exchange: Exchange, door: AsgiDoor, receive: Receive) -> None:
     """The request's body, then the client's going away."""
     more = True
     while more:
@@ -72,7 +78,7 @@ async def _read(exchange: Exchange, door: _Door, receive: Receive) -> None:
     door.leave()
 
 
-class _Door:
+class AsgiDoor:
     """Keeps what the exchange says until it can be sent."""
 
     def __init__(self, address: str) -> None:

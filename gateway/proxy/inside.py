@@ -1,4 +1,5 @@
-"""A call that the gateway makes by itself: the same exchange as a client's, behind a door that collects the answer.
+"""A call that the gateway makes by itself: the same exchange as a client's, behind a door that collects the answer or
+passes it on.
 
 It is admitted, planned, metered and logged like any other; what is left out is the socket.
 """
@@ -9,7 +10,9 @@ import asyncio
 import time
 
 import msgspec
+from starlette.types import Message, Receive, Send
 
+from gateway.proxy.asgi import AsgiDoor, carried
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.gateway import Gateway
 from gateway.proxy.head import Head
@@ -66,6 +69,61 @@ class InsideCaller:
             provider=None if plan is None else plan.target.upstream.name,
             model=None if plan is None else plan.target.model,
         )
+
+    async def pass_on(
+        self, url: bytes, headers: Headers, body: bytes, address: str, receive: Receive, send: Send
+    ) -> None:
+        """POSTs `body` and answers with what comes, as it comes; a stream ends with an event `callgate` that says what
+        it came to (`Summary`). `address` is where the person is. The call ends when `receive` says that they left.
+
+        Raises ConnectionAbortedError where a whole answer broke off.
+        """
+        door = _Summing(address)
+        head = Head(b"POST", url, headers, self._gateway.table.spoken)
+        exchange = Exchange(self._gateway, door, head, len(body))
+        unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def next_message() -> Message:
+            return unread.pop() if unread else await receive()
+
+        await carried(exchange, door, next_message, send)
+
+
+class Summary(msgspec.Struct):
+    """What a streamed call came to, as far as it is known when its last byte is sent."""
+
+    request_id: str
+    served_by: str | None
+    """`provider/model`, as it was sent upstream."""
+    cost_nanousd: int | None
+    latency_ms: float
+
+
+class _Summing(AsgiDoor):
+    """Adds the summary behind the last bytes of a stream."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self._is_stream = False
+
+    def start(self, status: int, head: bytes, length: int | None) -> None:
+        self._is_stream = status < 400 and b"text/event-stream" in head.lower()
+        super().start(status, head, None if self._is_stream else length)
+
+    def finish(self, data: bytes) -> None:
+        super().finish(data + self._summary() if self._is_stream else data)
+
+    def _summary(self) -> bytes:
+        exchange = self.exchange
+        assert exchange is not None
+        plan, cost = exchange.plan, exchange.booked
+        summary = Summary(
+            exchange.request_id,
+            None if plan is None else f"{plan.target.upstream.name}/{plan.target.model}",
+            None if cost is None else cost.total,
+            (time.perf_counter_ns() - exchange.began_ns) / 1e6,
+        )
+        return b"event: callgate\ndata: " + msgspec.json.encode(summary) + b"\n\n"
 
 
 class _Collecting:
