@@ -112,6 +112,13 @@ def provider(request: Request, model: str) -> dict[str, Any]:
     return where
 
 
+def streaming(request: Request) -> dict[str, Any]:
+    """litellm's keywords for a stream. Usage is asked for only where the provider has to be asked: otherwise litellm
+    would count tokens by itself, and what the provider says is heard anyway."""
+    asked = {"stream_options": {"include_usage": True}} if request.backend.vendor == "openai" else {}
+    return {"stream": True, **asked}
+
+
 def _make_known(model: str) -> None:
     """litellm leaves out what a model cannot do, and thinks that one which is not in its list can do nothing: a Gemini
     that is younger than the list is taken to do what an older one does."""

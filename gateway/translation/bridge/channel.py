@@ -7,6 +7,8 @@ error keeps its words.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
@@ -22,6 +24,8 @@ from gateway.translation.bridge.library import http_handler, litellm
 
 KEPT_BYTES = 1024 * 1024
 """Of an answer's beginning; and as much of its end."""
+DRAIN_S = 1.0
+"""How long the end of a stream may take to come after the last that matters in it."""
 _CLIENTS = 256
 """Backends whose connections are kept."""
 
@@ -38,6 +42,8 @@ class Heard(msgspec.Struct):
     request: bytes = b""
     first: bytearray = msgspec.field(default_factory=bytearray)
     last: bytearray = msgspec.field(default_factory=bytearray)
+    rest: AsyncIterator[bytes] | None = None
+    """What has not been read yet of the answer."""
 
     def begin(self, response: httpx.Response) -> None:
         request = response.request
@@ -55,6 +61,14 @@ class Heard(msgspec.Struct):
         self.last += data
         if len(self.last) > 2 * KEPT_BYTES:
             del self.last[:-KEPT_BYTES]
+
+    async def drain(self) -> None:
+        """Reads what litellm leaves unread of a stream: usage that comes late, and the end, without which the
+        connection could not be used again."""
+        with contextlib.suppress(StopAsyncIteration, TimeoutError, httpx.HTTPError):
+            async with asyncio.timeout(DRAIN_S):
+                while self.rest is not None:
+                    self.add(await anext(self.rest))
 
     @property
     def body(self) -> bytes:
@@ -154,9 +168,10 @@ class _Tapped(httpx.AsyncByteStream):
     def __init__(self, stream: httpx.AsyncByteStream, heard: Heard) -> None:
         self._stream = stream
         self._heard = heard
+        self._pieces = heard.rest = stream.__aiter__()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for data in self._stream:
+        async for data in self._pieces:
             self._heard.add(data)
             yield data
 

@@ -29,9 +29,7 @@ async def ask(request: Request, heard: Heard) -> bytes | AsyncIterator[bytes]:
         return _encode(_whole(whole, model, heard))
     options = body.get("stream_options")
     wants_usage = isinstance(options, dict) and options.get("include_usage") is True
-    chunks = await litellm.acompletion(
-        **asking.provider(request, model), **fields, stream=True, stream_options={"include_usage": True}
-    )
+    chunks = await litellm.acompletion(**asking.provider(request, model), **fields, **asking.streaming(request))
     return stream(chunks, model, heard, wants_usage)
 
 
@@ -65,6 +63,7 @@ async def stream(chunks: Any, model: str, heard: Heard, wants_usage: bool) -> As
             last = said
             if any(choice.get("delta") or choice.get("finish_reason") for choice in said.get("choices", ())):
                 yield b"data: " + _encode(said) + b"\n\n"
+        await heard.drain()
     finally:
         await closed(chunks)
     if wants_usage and (usage := bill.chat_usage(heard)) is not None:

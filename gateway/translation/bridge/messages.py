@@ -32,7 +32,7 @@ async def ask(request: Request, heard: Heard) -> bytes | AsyncIterator[bytes]:
         said["model"] = heard.answer().model or model
         said["usage"] = bill.messages_usage(heard) or {}
         return _encode(said)
-    chunks = await litellm.acompletion(**where, **fields, stream=True, stream_options={"include_usage": True})
+    chunks = await litellm.acompletion(**where, **fields, **asking.streaming(request))
     return _stream(chunks, model, names, heard)
 
 
@@ -64,6 +64,7 @@ async def _stream(chunks: Any, model: str, names: dict[str, str], heard: Heard) 
                 yield _event(start)
                 start = None
             if kind == "message_delta":
+                await heard.drain()
                 event["usage"] = bill.messages_usage(heard) or {"output_tokens": 0}
             yield _event(event)
     finally:

@@ -45,7 +45,7 @@ async def ask(request: Request, heard: Heard) -> bytes | AsyncIterator[bytes]:
             responses_api_request=fields,
         )
         return _encode(_billed(response.model_dump(exclude_none=True, mode="json", warnings=False), model, heard))
-    chunks = await litellm.acompletion(**where, **passed, stream=True, stream_options={"include_usage": True})
+    chunks = await litellm.acompletion(**where, **passed, **asking.streaming(request))
     events = ResponsesStream(
         model=model,
         litellm_custom_stream_wrapper=chunks,
@@ -80,6 +80,7 @@ async def _stream(events: Any, chunks: Any, model: str, heard: Heard) -> AsyncIt
                 response["model"] = heard.answer().model or model
                 response.pop("usage", None)
                 if kind in _ENDS:
+                    await heard.drain()
                     _billed(response, model, heard)
             yield b"event: " + kind.encode() + b"\ndata: " + _encode(said) + b"\n\n"
     finally:
