@@ -187,7 +187,8 @@ def _of_the_log(attempts: list[tuple[str, Outcome]], row: dict[str, Any]) -> Ite
         if (each["error_type"] is None) is not (outcome in (ANSWER, STREAM)):
             yield f"{outcome.name} is booked with the error {each['error_type']}"
         cost = None if each["cost_usd"] is None else round(each["cost_usd"] * 1e9)
-        if not (outcome.final and outcome.nanousd is None) and cost != outcome.nanousd:
+        is_estimated = each is booked[-1] and row["usage_source"] == "estimated"
+        if not is_estimated and cost != outcome.nanousd:
             yield f"{outcome.name} is booked with {cost} nano-dollars"
     total = sum(round((each["cost_usd"] or 0) * 1e9) for each in row["attempts"])
     if (row["cost_nanousd"] or 0) != total:

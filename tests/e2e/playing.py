@@ -1,5 +1,5 @@
-"""Recorded exchanges sent through a gateway of their own, with a server behind it that answers as the providers did; and
-what the log must say of each."""
+"""Recorded exchanges sent through a gateway of their own, with a server behind it that answers as the providers did;
+and what the log must say of each."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from tests.e2e.wire import Message, get, post
 
 RECORDS = recorded.records(*sorted(path.name.split(".jsonl")[0] for path in recorded.RECORDINGS.glob("*.gz")))
 
+NOT_OF_THE_GATEWAY = ("/model/", "/v1beta1/", "/google-vertex/", "/openai/deployments/")
+"""How paths begin that are only known below `/p/{provider}`."""
 PROVIDERS = {
     "anthropic": ("anthropic", ""),
     "azure": ("azure", "/openai/v1"),
@@ -144,9 +146,7 @@ def named(record: Record) -> Request | None:
     gateway has no path of its own for it."""
     name, prefix = PROVIDERS[record["provider"]]
     path, body = record["path"], record["request_body"]
-    if record["method"] == "GET" or path.startswith(
-        ("/model/", "/v1beta1/", "/google-vertex/", "/openai/deployments/")
-    ):
+    if record["method"] == "GET" or path.startswith(NOT_OF_THE_GATEWAY):
         return None
     if path.startswith("/v1beta/"):
         return path.replace("/models/", f"/models/{name}/") + _query(record), recorded.request_of(record)

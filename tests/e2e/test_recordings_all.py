@@ -1,5 +1,5 @@
-"""Every recorded exchange of every provider, at its own path below `/p/{provider}`, and by the gateway's own paths with
-`provider/model`: the client gets the provider's bytes however they were cut, the log what they mean and what they cost."""
+"""Every recorded exchange of every provider, at its own path below `/p/{provider}` and by the gateway's own paths: the
+client gets the provider's bytes however they were cut, the log what they mean and what they cost."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Recorded exchanges of Anthropic, Google and Cohere through the real gateway, below their own paths: the client gets
-the provider's bytes, the log what they mean."""
+"""Recorded exchanges of Anthropic, Google and Cohere through the gateway with the headers and errors that their clients
+know. What every recording means is in test_recordings_all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from tests.dialects import recorded
 from tests.dialects.recorded import Record, each
 from tests.e2e.harness import APP_KEY, REPLAY_SERVER, Gateway, configuration, wait_for
-from tests.e2e.wire import Message, post
+from tests.e2e.wire import post
 
 FILES = ("anthropic.messages", "google.generate", "google.stream", "cohere")
 FAMILIES = {"anthropic": "anthropic", "google": "gemini", "cohere": "cohere"}
@@ -53,46 +53,6 @@ def replaying(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[G
     gateway = Gateway(tmp_path_factory.mktemp("native") / "data", configuration(providers=providers)).start()
     yield gateway
     gateway.stop()
-
-
-@pytest.fixture(scope="module")
-def answers(replaying: Gateway) -> dict[str, Message]:
-    """Every record played, by its id: all at once, so that no test waits for its row alone."""
-    return {record["id"]: played(replaying, record) for record in RECORDS}
-
-
-def played(gateway: Gateway, record: Record) -> Message:
-    query = f"?{record['query']}" if record["query"] else ""
-    path = f"/p/{family(record)}{record['path']}{query}"
-    headers = (f"authorization: Bearer {APP_KEY}", f"x-replay-id: {record['id']}")
-    return gateway.exchange(post(path, record["request_body"], *headers))
-
-
-@each(RECORDS)
-def test_the_client_gets_the_providers_bytes_and_the_log_what_they_mean(
-    record: Record, replaying: Gateway, answers: dict[str, Message]
-) -> None:
-    given = answers[record["id"]]
-    assert given.header("x-replay-served-id") == record["id"], given.body
-    assert given.header("x-replay-body") == "same", "the provider saw the request as it was recorded"
-    assert (given.status, given.body) == (record["status"], recorded.body_of(record))
-    row: dict[str, Any] = replaying.row_of(given)
-    expected = record.get("expected")
-    assert (row["status_code"], row["stream"]) == (record["status"], record["streaming"])
-    if expected is None:
-        assert row["error_type"] == "invalid_request"
-        assert row["usage_source"] == "none"
-        return
-    assert row["error_type"] is None
-    assert row["model"] == (expected["answered_model"] or recorded.context_of(record).model)
-    assert row["finish_reason"] == (expected["finish_reasons"][-1] if expected["finish_reasons"] else None)
-    assert [call["name"] for call in row["tool_calls"] or []] == expected["tool_calls"]
-    settled = recorded.both(record)[0]
-    assert (row["usage_source"] == "reported") is (settled.usage is not None)
-    assert [part["model"] for part in row["billed_also"]] == [part.model for part in settled.also]
-    own = settled.usage
-    for name in ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens"):
-        assert row[name] == (getattr(own, name) if own is not None else None)
 
 
 def one(record: Record) -> bool:
