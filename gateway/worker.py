@@ -24,6 +24,7 @@ from gateway.api.access import DELEGATED, AccessMiddleware
 from gateway.config import Loaded, quiet_litellm
 from gateway.control.alerting import Alerting
 from gateway.control.alerts import Alerts
+from gateway.control.answers import StoredAnswers
 from gateway.control.catalog import load_catalog
 from gateway.control.configuration import ConfigurationLog
 from gateway.control.identity import Identity
@@ -81,7 +82,8 @@ class Worker:
         gateway key where one was just made."""
         loaded = self.loaded
         secret = load_secret(loaded.data)
-        store = open_store(loaded.settings.store.url, loaded.data, sealer_of(loaded.settings.privacy.encryption))
+        sealer = sealer_of(loaded.settings.privacy.encryption)
+        store = open_store(loaded.settings.store.url, loaded.data, sealer)
         await store.connect()
         identity = Identity(loaded.settings, secret, store, loaded.data)
         keyring = identity.keyring
@@ -92,12 +94,14 @@ class Worker:
             loaded.data / "journal" / f"worker-{self.number}-{os.getpid()}",
             max_bytes=loaded.settings.log.journal_max_mb * 1024 * 1024,
         )
+        answers = StoredAnswers(store, lambda: int(self.loaded.settings.cache.max_mb * 1024 * 1024), sealer)
         gateway = Gateway(
             table=Table(loaded.settings, loaded.proxies, catalog, self._pools),
             pools=self._pools,
             journal=journal,
             keys=keyring,
             counters=self._counters,
+            behind=answers,
         )
         limiting = Limiting(
             loaded.settings, catalog, store, loaded.data, self.number, functools.partial(_is_drained, loaded.data)
@@ -157,6 +161,7 @@ class Worker:
             gateway.stop()
             await limiting.close()
             journal.finish()
+            await answers.close()
             with contextlib.suppress(CallgateError):
                 await identity.last_used.flush()
             with contextlib.suppress(CallgateError):

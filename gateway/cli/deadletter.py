@@ -12,6 +12,7 @@ from gateway.cli.options import config_option, data_option, load_for
 from gateway.config import Loaded
 from gateway.recorder.deadletter import DeadLetter, DeadLetters
 from gateway.store import open_store
+from gateway.store.sealing import sealer_of
 
 
 @click.group()
@@ -44,7 +45,7 @@ def retry(config: str | None, data: str | None) -> int:
 
 
 async def _retry(loaded: Loaded) -> tuple[int, int]:
-    store = open_store(loaded.settings.store.url, loaded.data)
+    store = open_store(loaded.settings.store.url, loaded.data, sealer_of(loaded.settings.privacy.encryption))
     await store.connect()
     try:
         return await DeadLetters(loaded.data).retry(store)

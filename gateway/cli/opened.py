@@ -9,6 +9,7 @@ from gateway.config import Loaded
 from gateway.errors import CallgateError
 from gateway.store import open_store
 from gateway.store.base import Store
+from gateway.store.sealing import sealer_of
 
 
 @asynccontextmanager
@@ -23,7 +24,7 @@ async def opened(loaded: Loaded, *, create: bool = False) -> AsyncIterator[Store
         raise CallgateError(
             f"no data in {loaded.data}. Start the gateway there first, or say where it is with --data or --config."
         )
-    store = open_store(loaded.settings.store.url, loaded.data)
+    store = open_store(loaded.settings.store.url, loaded.data, sealer_of(loaded.settings.privacy.encryption))
     await store.connect()
     try:
         yield store

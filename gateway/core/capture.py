@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gateway.settings.privacy import PrivacyRule
+from gateway.settings.privacy import PrivacyPolicy
 
 LEVELS = ("full", "preview", "hash", "none")
 """From all to nothing; see docs/privacy.md."""
@@ -20,10 +20,10 @@ def tightest(*levels: str | None) -> str:
 class Capture:
     """Asked by the data plane for every call: three look-ups in a dict, none where there are no rules."""
 
-    def __init__(self, default: str = "full", rules: Iterable[PrivacyRule] = ()) -> None:
+    def __init__(self, default: str = "full", rules: Iterable[PrivacyPolicy] = ()) -> None:
         self.use(default, rules)
 
-    def use(self, default: str, rules: Iterable[PrivacyRule]) -> None:
+    def use(self, default: str, rules: Iterable[PrivacyPolicy]) -> None:
         """Takes new rules, all at once."""
         levels: dict[tuple[str, str | None], str] = {}
         for rule in rules:

@@ -16,7 +16,7 @@ from gateway.core.destinations import misrouted, nowhere
 from gateway.core.document import Path, Problem
 from gateway.core.key import wrong_networks
 from gateway.core.providers import DEMO, DIALECTS, known, nearest
-from gateway.settings import ApiKey, PriceOverride, Provider, Settings
+from gateway.settings import ApiKey, OwnPattern, PriceOverride, Provider, Settings
 from pricing.override import read_overrides
 
 FRAMING_HEADERS = {
@@ -157,11 +157,12 @@ def _identity(settings: Settings) -> Iterator[Problem]:
             yield Problem(at, "needs a claim and its value together")
 
 
-def _redaction(rules: dict[str, str]) -> Iterator[Problem]:
+def _redaction(rules: dict[str, str | OwnPattern]) -> Iterator[Problem]:
     options = re2.Options()
     options.log_errors = False
-    for name, pattern in rules.items():
+    for name, rule in rules.items():
         at = ("log", "redaction", "rules", name)
+        pattern = rule if isinstance(rule, str) else rule.pattern
         try:
             compiled = re2.compile(pattern, options)
         except re2.error as error:

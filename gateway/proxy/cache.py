@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -31,6 +31,7 @@ from gateway.proxy import failures
 from gateway.proxy.flight import Flight
 from gateway.proxy.plan import Plan
 from gateway.proxy.recording import Listener, Recording, for_keeping
+from gateway.proxy.withheld import capture_level
 from gateway.settings import Settings
 from gateway.settings.routes import ModelRoute
 
@@ -58,6 +59,14 @@ class Behind(Protocol):
         ...
 
 
+class Keep(NamedTuple):
+    """How the answer of a call is kept."""
+
+    for_us: int
+    behind: Behind | None
+    """None where it is kept in memory only."""
+
+
 def consult(exchange: Exchange, plan: Plan) -> bool:
     """Whether the call is taken care of: answered from the cache, or waiting for an answer that is on its way. False:
     it goes on. CallError 504 where the client wants an answer from the cache or none, and there is none."""
@@ -65,10 +74,11 @@ def consult(exchange: Exchange, plan: Plan) -> bool:
     cache = exchange.gateway.cache
     if (
         cache is not None
-        and not (asked.no_store or exchange.head.no_store)
-        and (keep_us := cache.keeps(exchange, plan))
+        and not asked.no_store
+        and capture_level(exchange.gateway, exchange.head, exchange.key, plan.tags) in ("full", "preview")
+        and (keep := cache.keeps(exchange, plan)) is not None
     ):
-        return cache.takes(exchange, plan, asked, keep_us)
+        return cache.takes(exchange, plan, asked, keep)
     if asked.only_if_cached:
         raise failures.not_in_cache()
     return False
@@ -98,20 +108,28 @@ class ResponseCache:
 
     # ------------------------------------------------------------------ a call
 
-    def keeps(self, exchange: Exchange, plan: Plan) -> int:
-        """For how long (µs) the call's answer may be kept; 0: not at all, and it is not answered from here."""
-        head, rules = exchange.head, self._settings.cache
+    def keeps(self, exchange: Exchange, plan: Plan) -> Keep | None:
+        """None where the call's answer is not kept, nor taken from here. What may not be kept in the log is not kept
+        here either, and what is kept there in part only is never written down here."""
+        head, rules, key = exchange.head, self._settings.cache, exchange.key
         dialect = head.dialect
         if not plan.held or head.method != b"POST" or not dialect.reads_body or dialect.kind not in KINDS:
-            return 0
+            return None
         names = [name for name in (plan.model_requested, plan.target.name) if name is not None]
         if not any(fnmatchcase(name, pattern) for pattern in rules.models for name in names):
-            return 0
+            return None
         route = self._settings.models.get(plan.model_requested or "")
-        own = route.cache_ttl_s if isinstance(route, ModelRoute) else None
-        return int((rules.ttl_s if own is None else own) * MICRO)
+        own_s = route.cache_ttl_s if isinstance(route, ModelRoute) else None
+        for_us = int((rules.ttl_s if own_s is None else own_s) * MICRO)
+        tags = plan.tags
+        level = exchange.gateway.capture.level(
+            tags.get("tenantSlug"), tags.get("environment"), key.name if key is not None else None
+        )
+        if level == "none" or not for_us:
+            return None
+        return Keep(for_us, self._behind if level == "full" else None)
 
-    def takes(self, exchange: Exchange, plan: Plan, asked: Directives, keep_us: int) -> bool:
+    def takes(self, exchange: Exchange, plan: Plan, asked: Directives, keep: Keep) -> bool:
         """As `consult`, for a call that may be answered from here."""
         key = _key_of(exchange, plan)
         if key is None:
@@ -126,23 +144,23 @@ class ResponseCache:
             Listener(exchange, kept).play()
             return True
         if asked.only_if_cached:
-            return self._only_if_cached(exchange, plan, key, asked, keep_us)
+            return self._only_if_cached(exchange, plan, key, asked, keep)
         exchange.plan = plan
         flight = self._flights.get(key)
         if flight is not None:
             self.counters.cache_hits += 1
             flight.join(exchange, self._settings.cache.wait_s)
             return True
-        flight = self.lead(exchange, key, keep_us)
-        if self._behind is None or kept is not None:
+        flight = self.lead(exchange, key, keep)
+        if keep.behind is None or kept is not None:
             self.counters.cache_misses += 1
             return False
-        self._behind.read(key, lambda data: self._read(flight, asked, data))
+        keep.behind.read(key, lambda data: self._read(flight, asked, data))
         return True
 
-    def lead(self, exchange: Exchange, key: bytes, keep_us: int, tried: int = 0) -> Flight:
+    def lead(self, exchange: Exchange, key: bytes, keep: Keep, tried: int = 0) -> Flight:
         """The call goes upstream, for itself and for those that come after it."""
-        flight = Flight(self, key, keep_us, exchange, tried)
+        flight = Flight(self, key, keep, exchange, tried)
         if self._settings.cache.single_flight:
             self._flights.setdefault(key, flight)
         return flight
@@ -152,32 +170,32 @@ class ResponseCache:
         if self._flights.get(flight.key) is flight:
             del self._flights[flight.key]
 
-    def keep(self, key: bytes, recording: Recording, keep_us: int) -> None:
+    def keep(self, key: bytes, recording: Recording, keep: Keep) -> None:
         """A good answer is there."""
         if recording.footprint > self.entry_bytes:
             return
-        kept, until = for_keeping(recording), recording.ended_at + keep_us
+        kept, until = for_keeping(recording), recording.ended_at + keep.for_us
         self._shelf.put(key, kept, kept.footprint, until)
         self.counters.cache_bytes = self._shelf.size
-        if self._behind is not None:
-            self._behind.write(key, _encode(kept), until)
+        if keep.behind is not None:
+            keep.behind.write(key, _encode(kept), until)
 
     # ------------------------------------------------------------------ what is behind
 
     def _read(self, flight: Flight, asked: Directives, data: bytes | None) -> None:
-        kept = self._decoded(flight.key, data, flight.keep_us)
+        kept = self._decoded(flight.key, data, flight.keep)
         if kept is not None and _is_fresh(kept, asked, time.time_ns() // 1000):
             flight.found(kept)
         else:
             self.counters.cache_misses += 1
             flight.leader.go_on()
 
-    def _only_if_cached(self, exchange: Exchange, plan: Plan, key: bytes, asked: Directives, keep_us: int) -> bool:
-        if self._behind is None:
+    def _only_if_cached(self, exchange: Exchange, plan: Plan, key: bytes, asked: Directives, keep: Keep) -> bool:
+        if keep.behind is None:
             raise failures.not_in_cache()
 
         def read(data: bytes | None) -> None:
-            kept = self._decoded(key, data, keep_us)
+            kept = self._decoded(key, data, keep)
             if not exchange.is_waiting:
                 return  # its client has gone
             if kept is not None and _is_fresh(kept, asked, time.time_ns() // 1000):
@@ -187,10 +205,10 @@ class ResponseCache:
             else:
                 exchange.refuse(failures.not_in_cache())
 
-        self._behind.read(key, read)
+        keep.behind.read(key, read)
         return True
 
-    def _decoded(self, key: bytes, data: bytes | None, keep_us: int) -> Recording | None:
+    def _decoded(self, key: bytes, data: bytes | None, keep: Keep) -> Recording | None:
         """What was read, which from now on is in memory as well. What an older version has written may not be
         readable any more."""
         if data is None:
@@ -199,7 +217,7 @@ class ResponseCache:
             kept = _decode(data)
         except (msgspec.MsgspecError, ValueError):
             return None
-        self._shelf.put(key, kept, kept.footprint, kept.ended_at + keep_us)
+        self._shelf.put(key, kept, kept.footprint, kept.ended_at + keep.for_us)
         self.counters.cache_bytes = self._shelf.size
         return kept
 

@@ -31,12 +31,7 @@ def withheld(
     """The end of a call and its bodies as they may be journalled. With `preview` and `hash` the recorder still needs
     the bodies; with `none`, or `x-callgate-no-store: true`, they stop here, and so do headers and what a provider
     wrote in an error, which may quote the prompt. `own_message`: the error is worded by the gateway."""
-    if head.no_store:
-        level = "none"
-    else:
-        tenant = (key.tenant if key is not None else None) or tags.get("tenantSlug")
-        environment = (key.environment if key is not None else None) or tags.get("environment")
-        level = gateway.capture.level(tenant, environment, key.name if key is not None else None)
+    level = capture_level(gateway, head, key, tags)
     if level == "full":
         return closed, asked, said
     if level != "none":
@@ -49,3 +44,12 @@ def withheld(
         response_headers=[],
     )
     return kept, (), ()
+
+
+def capture_level(gateway: Gateway, head: Head, key: Key | None, tags: dict[str, str]) -> str:
+    """How much of the call may be kept, as far as its head and key say."""
+    if head.no_store:
+        return "none"
+    tenant = (key.tenant if key is not None else None) or tags.get("tenantSlug")
+    environment = (key.environment if key is not None else None) or tags.get("environment")
+    return gateway.capture.level(tenant, environment, key.name if key is not None else None)

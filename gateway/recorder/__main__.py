@@ -19,6 +19,7 @@ from gateway.recorder.assignment import Assignment, parse
 from gateway.recorder.priority import Priority
 from gateway.recorder.recorder import Recorder
 from gateway.store import open_store
+from gateway.store.sealing import sealer_of
 
 LOCK = "recorder.lock"
 LOCK_POLL_S = 0.1
@@ -33,8 +34,17 @@ def main() -> int:
 
 async def record(assignment: Assignment, priority: Priority) -> int:
     data = Path(assignment.data)
-    store = open_store(assignment.store_url, data)
-    recorder = Recorder(data, assignment.log, store, priority, restarts=assignment.restarts, pid=os.getpid())
+    store = open_store(assignment.store_url, data, sealer_of(assignment.privacy.encryption))
+    recorder = Recorder(
+        data,
+        assignment.log,
+        store,
+        priority,
+        restarts=assignment.restarts,
+        pid=os.getpid(),
+        privacy=assignment.privacy,
+        tenants=store,
+    )
     loop = asyncio.get_running_loop()
     loop.add_reader(sys.stdin.fileno(), _on_input, recorder)
     loop.add_signal_handler(signal.SIGTERM, recorder.draining.set)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import msgspec
 
 from gateway.settings import Log
+from gateway.settings.privacy import Privacy
 
 
 class Assignment(msgspec.Struct, frozen=True):
-    """Only what the recorder needs: no provider's key passes through the pipe."""
+    """Only what the recorder needs: no provider's key passes through the pipe, but the key that seals bodies does."""
 
     data: str
     store_url: str
     log: Log
     restarts: int = 0
+    privacy: Privacy = Privacy()
 
 
 _decode = msgspec.json.Decoder(Assignment).decode

@@ -24,9 +24,10 @@ from gateway.recorder.deadletter import DeadLetter, DeadLetters
 from gateway.recorder.health import write_health
 from gateway.recorder.joiner import Joiner
 from gateway.recorder.priority import Priority
-from gateway.recorder.retention import Retention
+from gateway.recorder.retention import Clearable, Retention
 from gateway.recorder.scribe import Scribe
 from gateway.settings import Log
+from gateway.settings.privacy import Privacy
 from gateway.store.base import Batch, CarriedOpen, JournalPosition, Rejected, SpanWrite, SpanWriter, Written
 
 BACKLOG_ROWS = 1000
@@ -62,16 +63,24 @@ class Recorder:
         *,
         restarts: int = 0,
         pid: int | None = None,
+        privacy: Privacy | None = None,
+        tenants: Clearable | None = None,
     ) -> None:
         self._data = data
         self._settings = settings
         self._store = store
         self._priority = priority
         """None for a recorder within another process."""
+        self._tenants = tenants
+        """The same store, where tenants have policies of their own."""
         self._journal = JournalReader(data / "journal")
         self._joiners: dict[str, Joiner] = {}
-        self._scribe = Scribe(settings)
-        self._retention = Retention(settings)
+        privacy = privacy or Privacy()
+        sealed = bool(privacy.encryption.sealing_keys)
+        self._keeps_bodies_aside = not sealed
+        shows_previews = privacy.encryption.previews or not sealed
+        self._scribe = Scribe(settings, privacy.presidio, shows_previews=shows_previews)
+        self._retention = Retention(settings, privacy.policies)
         self._dead = DeadLetters(data)
         self._rows: list[SpanWrite] = []
         self._letters: list[DeadLetter] = []
@@ -240,7 +249,10 @@ class Recorder:
 
     async def _set_aside(self, rejected: list[Rejected]) -> None:
         """Rows that the store will never take are safe in the file before the journal lets go of them."""
-        await self._bury([DeadLetter(now_us(), each.error, row=each.span) for each in rejected])
+        rows = [each.span for each in rejected]
+        if not self._keeps_bodies_aside:  # the file is in the clear
+            rows = [msgspec.structs.replace(row, payload=None) for row in rows]
+        await self._bury([DeadLetter(now_us(), each.error, row=row) for each, row in zip(rejected, rows, strict=True)])
 
     async def _bury(self, letters: list[DeadLetter]) -> None:
         """Raises OSError."""
@@ -274,7 +286,7 @@ class Recorder:
             self.health.state = "draining"
         elif self._retention.is_due(idle=idle and not self._rows):
             try:
-                await self._retention.step(self._store)
+                await self._retention.step(self._store, self._tenants)
             except StoreError as exc:
                 self._say(str(exc))
         self._report()

@@ -13,14 +13,18 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.errors import StoreError
+from gateway.errors import CallgateError
 from gateway.recorder.deadletter import DeadLetters
+from gateway.settings.privacy import Encryption
 from gateway.store import open_store
+from gateway.store.sealing import sealer_of
 
 
 class Order(msgspec.Struct):
     data: str
     store_url: str
+    encryption: Encryption = Encryption()
+    """Bodies are sealed as the recorder seals them."""
 
 
 class Outcome(msgspec.Struct):
@@ -49,14 +53,14 @@ async def retry_in_child(order: Order) -> Outcome:
 
 async def retry(order: Order) -> Outcome:
     data = Path(order.data)
-    store = open_store(order.store_url, data)
     try:
+        store = open_store(order.store_url, data, sealer_of(order.encryption))
         await store.connect()
         try:
             stored, left = await DeadLetters(data).retry(store)
         finally:
             await store.close()
-    except (StoreError, OSError) as exc:
+    except (CallgateError, OSError) as exc:
         return Outcome(problem=str(exc))
     return Outcome(stored, left)
 

@@ -67,7 +67,7 @@ class RecorderSupervisor:
     def assign(self, settings: Settings) -> None:
         """New settings: the recorder is told to end and a successor goes on where it is, which counts as no failure.
         Nothing happens where the recorder's settings are as they were."""
-        changed = settings.log != self._settings.log
+        changed = (settings.log, settings.privacy) != (self._settings.log, self._settings.privacy)
         self._settings = settings
         if changed and self._process is not None and self._process.returncode is None:
             self._replacing = True
@@ -79,7 +79,11 @@ class RecorderSupervisor:
         assert process.stdin is not None
         self._process = process
         assignment = Assignment(
-            str(self._data.absolute()), self._settings.store.url, self._settings.log, restarts=self.restarts
+            str(self._data.absolute()),
+            self._settings.store.url,
+            self._settings.log,
+            restarts=self.restarts,
+            privacy=self._settings.privacy,
         )
         process.stdin.write(written(assignment))
         return process

@@ -15,7 +15,7 @@ CaptureLevel = Literal["full", "preview", "hash", "none"]
 RuleScope = Literal["tenant", "environment", "key"]
 
 
-class PrivacyRule(Section, frozen=True):
+class PrivacyPolicy(Section, frozen=True):
     """Of several that fit a call, and `log.*`, the tightest holds."""
 
     scope: Annotated[RuleScope, Meta(description="What `match` names: a tenant, an environment, or a key by name.")]
@@ -60,7 +60,7 @@ class Presidio(Section, frozen=True):
 
 
 class Privacy(Section, frozen=True):
-    rules: Annotated[list[PrivacyRule], Meta(description="What is kept of whose calls; read-only elsewhere.")] = []
+    policies: Annotated[list[PrivacyPolicy], Meta(description="What is kept of whose calls; read-only elsewhere.")] = []
     encryption: Annotated[Encryption, Meta(description="Whether bodies are sealed in the store.")] = Encryption()
     presidio: Annotated[
         Presidio | None,

@@ -12,7 +12,9 @@ import msgspec
 
 from gateway.core.key import Key
 from gateway.core.span import Payload, Span
+from gateway.store.answers import Answers
 from gateway.store.documents import AuditEntry, Documents
+from gateway.store.erasing import Erasing
 
 # ------------------------------------------------------------------------------------------------ writing
 
@@ -166,6 +168,8 @@ class Totals(msgspec.Struct, kw_only=True):
     generation_us: int = 0
     """Σ(latency − ttft) of streams with output tokens; with `generation_tokens` gives tokens per second."""
     generation_tokens: int = 0
+    saved_nanousd: int = 0
+    """What answers from the response cache would have cost."""
 
 
 class Stats(msgspec.Struct):
@@ -247,6 +251,8 @@ class SpanDetail(msgspec.Struct):
     span: Span
     payload: Payload | None
     redactions: dict[str, int] = {}
+    sealed_with: str | None = None
+    """The name of the key that the bodies are sealed with, where they cannot be opened; `payload` is None then."""
 
 
 class StoreHealth(msgspec.Struct):
@@ -417,7 +423,7 @@ class Repricing(msgspec.Struct):
     price_id: str | None
 
 
-class Store(SpanReader, SpanWriter, Documents, Protocol):
+class Store(SpanReader, SpanWriter, Documents, Answers, Erasing, Protocol):
     async def connect(self) -> None:
         """Opens it, and creates or migrates the schema. Raises StoreError with the way out."""
         ...

@@ -13,15 +13,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gateway.core.sealing import Sealer
 from gateway.errors import StoreError
 from gateway.store.sqlite.store import SqliteStore
 
 __all__ = ["SqliteStore", "open_url"]
 
 
-def open_url(url: str, data: Path) -> SqliteStore:
+def open_url(url: str, data: Path, sealer: Sealer | None = None) -> SqliteStore:
     """`sqlite:///name` relative to `data`; `sqlite:////path` is absolute."""
     name = url.removeprefix("sqlite:///")
     if name == url or not name or name == ":memory:":
         raise StoreError(f"store.url {url!r} names no file: write sqlite:///callgate.db (the recorder must see it too)")
-    return SqliteStore(data / name)
+    return SqliteStore(data / name, sealer)

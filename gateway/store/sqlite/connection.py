@@ -165,6 +165,13 @@ class Database:
             writer, self._writer = self._writer, None
             await writer.close()
 
+    async def checkpoint(self) -> None:
+        """What was written goes from the log beside the file into the file, as far as nobody reads an older state."""
+        async with self._write_lock:
+            with in_words(self.path):
+                db = await self._open_writer()
+                await db.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+
     # ------------------------------------------------------------------------------------------ reading
 
     @asynccontextmanager

@@ -28,6 +28,16 @@ ROWS_FROM = """
 INSERT INTO facts (name, value) VALUES ('rows_from_us', ?)
 ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
 """
+OLD_SPANS_OF_TENANT = """
+SELECT s.id, s.started_at, d.tags FROM spans s JOIN span_details d ON d.span = s.id
+WHERE s.series IN (SELECT id FROM series WHERE scope = 'call' AND tenant = ?) AND s.started_at < ? LIMIT ?
+"""
+DELETE_PAYLOADS_OF_TENANT = """
+DELETE FROM payloads WHERE span IN (
+    SELECT p.span FROM spans s JOIN payloads p ON p.span = s.id
+    WHERE s.series IN (SELECT id FROM series WHERE scope = 'call' AND tenant = ?)
+    AND s.started_at >= ? AND s.started_at < ? LIMIT ?)
+"""
 FREE_PAGES = "PRAGMA incremental_vacuum(2000)"
 
 
@@ -49,9 +59,29 @@ class Expiry:
                 await db.execute_fetchall(FREE_PAGES)  # a page at a time, as its rows are read
         return gone
 
+    async def expire_tenant(
+        self, tenant: str, *, spans_before_us: int | None, payloads: tuple[int, int] | None, limit: int
+    ) -> int:
+        gone = 0
+        async with self._database.writing() as db:
+            if spans_before_us is not None:
+                before_us = spans_before_us // HOUR * HOUR
+                old = await db.execute_fetchall(OLD_SPANS_OF_TENANT, (tenant, before_us, limit))
+                gone += await _delete_rows(db, list(old), before_us)
+            if payloads is not None:
+                cursor = await db.execute(DELETE_PAYLOADS_OF_TENANT, (tenant, *payloads, limit))
+                gone += cursor.rowcount
+            if gone:
+                await db.execute_fetchall(FREE_PAGES)
+        return gone
+
 
 async def _delete_spans(db: aiosqlite.Connection, before_us: int, limit: int) -> int:
-    old = list(await db.execute_fetchall(OLD_SPANS, (before_us, limit)))
+    return await _delete_rows(db, list(await db.execute_fetchall(OLD_SPANS, (before_us, limit))), before_us)
+
+
+async def _delete_rows(db: aiosqlite.Connection, old: list[Any], before_us: int) -> int:
+    """Rows of (id, started_at, tags)."""
     if not old:
         return 0
     await db.execute(ROWS_FROM, (before_us,))

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
+from gateway.core.sealing import SealedError, Sealer
 from gateway.core.span import Span
 from gateway.store.base import Page, SpanDetail, SpanFilter, Tail
 from gateway.store.sqlite.connection import Database, Reader
@@ -28,9 +29,9 @@ KEY_OF = "SELECT started_at, id FROM spans WHERE request_id = ?"
 
 
 class Lists:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealer: Sealer | None = None) -> None:
         self._database = database
-        self._codec = PayloadCodec()
+        self._codec = PayloadCodec(sealer)
 
     async def spans(self, which: SpanFilter, *, limit: int, cursor: str | None = None, order: str = "newest") -> Page:
         if order not in ORDERS:
@@ -60,7 +61,10 @@ class Lists:
             if row is None:
                 return None
             body = await reader.first(READ_PAYLOAD, (row[-1],))
-        payload = self._codec.decode(body[0]) if body else None
+        try:
+            payload = self._codec.decode(body[0], request_id) if body else None
+        except SealedError as sealed:
+            return SpanDetail(span_of(row[:-1]), None, sealed_with=sealed.key_id)
         return SpanDetail(span_of(row[:-1]), payload, payload.redactions if payload else {})
 
     async def tail(self, after: int | None, *, limit: int = 500) -> Tail:

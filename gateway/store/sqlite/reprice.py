@@ -44,7 +44,7 @@ class Repricer:
                 rows.append((*msgspec.structs.astuple(change)[1:], is_unpriced(new, new.cost_nanousd), old.request_id))
             cells.close()
             await db.executemany(SET_PRICE, rows)
-            book.begin(self._database.generation)
+            book.begin((self._database.generation, 0))  # of this transaction only
             await book.enter(db, cells.calls())
             await book.count(db, cells.calls())
             await add_cells(db, cells, book)

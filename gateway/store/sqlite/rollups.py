@@ -66,9 +66,10 @@ class SeriesBook:
         self._entered: dict[Series, int] = {}
         self._made: set[Series] = set()
         self._not_rolled_up: set[str] = set()
-        self._generation = -1
+        self._generation = (-1, -1)
 
-    def begin(self, generation: int) -> None:
+    def begin(self, generation: tuple[int, int]) -> None:
+        """`generation` changes where what was remembered no longer holds."""
         if generation != self._generation or len(self._known) > CACHED_SERIES:
             self._known.clear()
             self._generation = generation

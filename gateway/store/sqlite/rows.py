@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import zstandard
 
+from gateway.core.sealing import SealedError, Sealer, is_sealed, key_of
 from gateway.core.span import Attempt, Payload, Span, ToolCall
 from pricing.usage import Billed, Usage
 
@@ -59,6 +60,7 @@ PLAIN = [
     "overhead_us",
     "cache",
     "upstream_provider",
+    "saved_nanousd",
 ]
 """Columns of `spans` that are fields of Span, by the same name."""
 DERIVED = [
@@ -109,6 +111,12 @@ def outcome_of(span: Span) -> int:
     return FAILED if span.error_type is not None or (span.status_code or 0) >= 400 else SUCCEEDED
 
 
+def used_by(span: Span) -> Usage | None:
+    """What the provider was asked to do for the call, which is what totals are of: nothing for an answer from the
+    response cache, whose row says what the first one used."""
+    return None if span.cache == "hit" else span.usage
+
+
 def is_unpriced(span: Span, cost_nanousd: int | None) -> bool:
     """Something was used, and nobody knows what it costs."""
     if cost_nanousd is not None or span.usage is None:
@@ -135,7 +143,7 @@ def row_of(span: Span) -> tuple[Any, ...]:
             setattr(span, name, 0)
     if span.started_at < 0:
         raise ValueError(f"started_at is before 1970: {span.started_at}")
-    usage = span.usage or _NO_USAGE
+    usage = used_by(span) or _NO_USAGE
     row: tuple[Any, ...] = (
         *_plain_fields(msgspec.structs.astuple(span)),
         usage.input_tokens,
@@ -197,15 +205,33 @@ def tags_of(tags: str | None) -> dict[str, str]:
 
 
 class PayloadCodec:
-    """A payload as one zstd frame. Made once: its contexts cost more to make than to use."""
+    """A payload as one zstd frame, sealed where there is a sealer. Made once: its contexts cost more to make than to
+    use."""
 
-    def __init__(self) -> None:
+    def __init__(self, sealer: Sealer | None = None) -> None:
+        self._sealer = sealer
         self._compressor = zstandard.ZstdCompressor(level=3)
         self._decompressor = zstandard.ZstdDecompressor()
         self._pack = msgspec.msgpack.Encoder().encode
 
-    def encode(self, payload: Payload) -> bytes:
-        return self._compressor.compress(self._pack(payload))
+    def encode(self, payload: Payload, request_id: str) -> bytes:
+        body = self._compressor.compress(self._pack(payload))
+        return body if self._sealer is None else self._sealer.seal(body, request_id)
 
-    def decode(self, body: bytes) -> Payload:
+    def decode(self, body: bytes, request_id: str) -> Payload:
+        """Raises SealedError."""
+        body = self.opened(body, request_id)
         return _payload.decode(self._decompressor.decompress(body))
+
+    def opened(self, body: bytes, request_id: str) -> bytes:
+        """Without its seal. Raises SealedError."""
+        if not is_sealed(body):
+            return body
+        if self._sealer is None:
+            raise SealedError(key_of(body)[0], "there is no key here")
+        return self._sealer.open(body, request_id)
+
+    def sealed_anew(self, body: bytes, request_id: str) -> bytes:
+        """As it would be written now: under the first key, or under none. Raises SealedError."""
+        plain = self.opened(body, request_id)
+        return plain if self._sealer is None else self._sealer.seal(plain, request_id)

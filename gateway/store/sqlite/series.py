@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.core import histogram
 from gateway.core.span import Span
-from gateway.store.sqlite.rows import CANCELLED, FAILED, is_unpriced, outcome_of
+from gateway.store.sqlite.rows import CANCELLED, FAILED, is_unpriced, outcome_of, used_by
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
@@ -52,6 +52,7 @@ COUNTERS = [
     "reasoning_tokens",
     "generation_us",
     "generation_tokens",
+    "saved_nanousd",
 ]
 """The fields of `Totals`, in order; each a column of the rollups."""
 DURATIONS = ("latency", "ttft", "overhead")
@@ -154,7 +155,7 @@ _NO_SPREADS = (None,) * (2 * len(SPREADS))
 
 
 def measure(span: Span) -> Measure:
-    usage = span.usage
+    usage = used_by(span)
     outcome = outcome_of(span)
     generated = usage.output_tokens if usage is not None else None
     timed = bool(span.stream and generated and span.latency_us is not None and span.ttft_us is not None)
@@ -176,6 +177,7 @@ def measure(span: Span) -> Measure:
         (usage.reasoning_tokens or 0) if usage else 0,
         max(0, (span.latency_us or 0) - (span.ttft_us or 0)) if timed else 0,
         (generated or 0) if timed else 0,
+        span.saved_nanousd or 0,
         *values,
         *(None if value is None else histogram.bucket_of(value) for value in values),
     )

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from gateway.core.key import Key
+from gateway.core.sealing import Sealer
 from gateway.core.span import Span
+from gateway.store.answers import KeptAnswer
 from gateway.store.base import (
     Batch,
     Bucket,
@@ -28,13 +30,17 @@ from gateway.store.base import (
     Written,
 )
 from gateway.store.documents import AuditEntry, Document
+from gateway.store.erasing import Erased, Resealed, Subject
+from gateway.store.sqlite.answers import AnswerTable
 from gateway.store.sqlite.connection import Database
 from gateway.store.sqlite.control import Control
 from gateway.store.sqlite.documents import DocumentTables
+from gateway.store.sqlite.erase import Eraser
 from gateway.store.sqlite.expire import Expiry
 from gateway.store.sqlite.lists import Lists
 from gateway.store.sqlite.menus import Menus
 from gateway.store.sqlite.reprice import Repricer
+from gateway.store.sqlite.reseal import Resealer
 from gateway.store.sqlite.totals import TotalsReader
 from gateway.store.sqlite.write import Writer
 
@@ -42,16 +48,19 @@ from gateway.store.sqlite.write import Writer
 class SqliteStore:
     """A `gateway.store.base.Store` in one file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sealer: Sealer | None = None) -> None:
         self.path = path
         self._database = Database(path)
-        self._writer = Writer(self._database)
-        self._lists = Lists(self._database)
+        self._writer = Writer(self._database, sealer)
+        self._lists = Lists(self._database, sealer)
         self._totals = TotalsReader(self._database)
         self._menus = Menus(self._database)
         self._control = Control(self._database)
         self._documents = DocumentTables(self._database)
+        self._answers = AnswerTable(self._database, sealer)
         self._expiry = Expiry(self._database)
+        self._eraser = Eraser(self._database)
+        self._resealer = Resealer(self._database, sealer)
         self._repricer = Repricer(self._database)
 
     async def connect(self) -> None:
@@ -73,6 +82,20 @@ class SqliteStore:
         return await self._expiry.expire(
             spans_before_us=spans_before_us, payloads_before_us=payloads_before_us, limit=limit
         )
+
+    async def expire_tenant(
+        self, tenant: str, *, spans_before_us: int | None, payloads: tuple[int, int] | None, limit: int
+    ) -> int:
+        return await self._expiry.expire_tenant(tenant, spans_before_us=spans_before_us, payloads=payloads, limit=limit)
+
+    async def erase_spans(self, subject: Subject, *, limit: int) -> Erased:
+        return await self._eraser.erase_spans(subject, limit=limit)
+
+    async def forget(self, subject: Subject, *, totals: bool) -> Erased:
+        return await self._eraser.forget(subject, totals=totals)
+
+    async def reseal(self, after: int, *, limit: int) -> Resealed:
+        return await self._resealer.reseal(after, limit=limit)
 
     async def reprice(self, changes: Sequence[Repricing]) -> int:
         return await self._repricer.reprice(changes)
@@ -184,6 +207,15 @@ class SqliteStore:
         actor: str | None = None,
     ) -> list[AuditEntry]:
         return await self._documents.audit(before=before, limit=limit, kind=kind, doc_id=doc_id, actor=actor)
+
+    async def answer(self, key: bytes, now_us: int) -> KeptAnswer | None:
+        return await self._answers.answer(key, now_us)
+
+    async def put_answers(self, answers: Sequence[KeptAnswer], *, max_bytes: int, now_us: int) -> None:
+        await self._answers.put_answers(answers, max_bytes=max_bytes, now_us=now_us)
+
+    async def clear_answers(self) -> int:
+        return await self._answers.clear_answers()
 
     async def health(self) -> StoreHealth:
         return await self._control.health()

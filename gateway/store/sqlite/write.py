@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import aiosqlite
 import msgspec
 
+from gateway.core.sealing import Sealer
 from gateway.store.base import Batch, Rejected, SetAside, SpanWrite, Written, not_billed
 from gateway.store.sqlite.bills import enter_bills, reported_before
 from gateway.store.sqlite.connection import Database
@@ -31,6 +32,9 @@ ON CONFLICT (journal) DO UPDATE SET segment = excluded.segment, byte_offset = ex
 """
 CARRY = "INSERT OR REPLACE INTO carried_opens (request_id, journal, frame) VALUES (?, ?, ?)"
 CARRY_DONE = "DELETE FROM carried_opens WHERE request_id IN (SELECT value FROM json_each(?))"
+
+SERIES_VERSION = "SELECT value FROM facts WHERE name = 'series_version'"
+"""Grows when series are renamed or deleted: what was remembered of them does not hold."""
 
 ROW_ERRORS = (
     sqlite3.IntegrityError,
@@ -56,15 +60,16 @@ class Prepared(NamedTuple):
 
 
 class Writer:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealer: Sealer | None = None) -> None:
         self._database = database
-        self._codec = PayloadCodec()
+        self._codec = PayloadCodec(sealer)
         self.book = SeriesBook()
 
     async def write(self, batch: Batch, set_aside: SetAside | None) -> Written:
         prepared, rejected = self._prepare(batch.spans)
         async with self._database.writing() as db:
-            self.book.begin(self._database.generation)
+            version = await first_value(db, SERIES_VERSION)
+            self.book.begin((self._database.generation, version))
             fresh = await _unknown(db, prepared)
             if fresh:
                 fresh = await self._billed_once(db, fresh)
@@ -95,7 +100,7 @@ class Writer:
                     series,
                     row,
                     details_of(write.span),
-                    self._codec.encode(write.payload) if write.payload is not None else None,
+                    self._codec.encode(write.payload, write.span.request_id) if write.payload is not None else None,
                 )
             except ROW_ERRORS as exc:
                 rejected.append(Rejected(write, f"{type(exc).__name__}: {exc}"))
@@ -159,6 +164,12 @@ class Writer:
         rows = sorted((self.book.id_of(series), started_at, number) for series, started_at, number in tagged)
         await db.executemany(ADD_TAG, rows)
         await add_cells(db, cells, self.book)
+
+
+async def first_value(db: aiosqlite.Connection, sql: str) -> int:
+    """0 where there is none yet."""
+    rows = list(await db.execute_fetchall(sql))
+    return int(rows[0][0]) if rows else 0
 
 
 async def _unknown(db: aiosqlite.Connection, prepared: list[Prepared]) -> list[Prepared]:

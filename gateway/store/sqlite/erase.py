@@ -1,0 +1,159 @@
+"""Everything of a tenant or a user goes, in small steps. Freed pages are overwritten: nothing stays in the file.
+
+Totals are kept or deleted with their series; a series that is kept loses the name and gets `erased-…` in its place,
+which says nothing and is never given twice.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+import aiosqlite
+import msgspec
+
+from gateway.core.span import RESERVED_TAGS
+from gateway.store.erasing import Erased, Subject
+from gateway.store.sqlite.connection import Database
+from gateway.store.sqlite.expire import DELETE_DETAILS, DELETE_PAYLOAD, DELETE_SPAN, DELETE_TAG, FREE_PAGES
+from gateway.store.sqlite.rows import tags_of
+from gateway.store.sqlite.series import CALL, CUBE, TAG, USER, Series
+
+SPANS_OF_USER = """
+SELECT s.id, s.started_at, s.request_id, s.user, d.tags FROM spans s JOIN span_details d ON d.span = s.id
+WHERE s.user = ? LIMIT ?
+"""
+SPANS_OF_TENANT = """
+SELECT s.id, s.started_at, s.request_id, s.user, d.tags FROM spans s JOIN span_details d ON d.span = s.id
+WHERE s.series IN (SELECT id FROM series WHERE scope = 'call' AND tenant = ?) LIMIT ?
+"""
+DELETE_BILLS = "DELETE FROM billed WHERE request_id IN (SELECT value FROM json_each(?))"
+IS_TAG_USED = """
+SELECT 1 FROM span_tags WHERE series = (SELECT id FROM series WHERE labels = ?) LIMIT 1
+"""
+IS_USER_USED = "SELECT 1 FROM spans WHERE user = ? LIMIT 1"
+SERIES_BY_LABELS = "SELECT id, scope FROM series WHERE labels = ?"
+SERIES_OF_USER = "SELECT id, scope FROM series WHERE value = ? AND (scope = 'user' OR scope LIKE 'tag:%')"
+SERIES_OF_TENANT = "SELECT id, scope FROM series WHERE value = ? AND scope IN ('tenant', 'tag:tenantSlug')"
+CUBES_OF_TENANT = f"SELECT id, {', '.join(CUBE)} FROM series WHERE scope = 'call' AND tenant = ?"  # noqa: S608  # our own names
+RENAME = "UPDATE series SET value = ?, labels = ? WHERE id = ?"
+RENAME_CUBE = "UPDATE series SET tenant = ?, labels = ? WHERE id = ?"
+DELETE_SERIES = "DELETE FROM series WHERE id = ?"
+DELETE_HOURS = "DELETE FROM rollups_hourly WHERE series = ?"
+DELETE_DAYS = "DELETE FROM rollups_daily WHERE series = ?"
+KEYS_OF_TENANT = "DELETE FROM keys WHERE json_extract(key, '$.tenant') = ?"
+BUMP = """
+INSERT INTO facts (name, value) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1
+"""
+OVERWRITE, AS_BEFORE = "PRAGMA secure_delete = ON", "PRAGMA secure_delete = FAST"
+
+
+class Eraser:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def erase_spans(self, subject: Subject, *, limit: int) -> Erased:
+        sql = SPANS_OF_USER if subject.kind == "user" else SPANS_OF_TENANT
+        async with self._database.writing() as db:
+            await db.execute_fetchall(OVERWRITE)
+            rows = list(await db.execute_fetchall(sql, (subject.value, limit)))
+            erased = await _delete(db, rows)
+            if rows:
+                tags = {Series(TAG + key, value) for *_, column in rows for key, value in tags_of(column).items()}
+                users = {user for *_, user, _ in rows if user is not None}
+                erased.values += await _forget_unused(db, tags, users)
+                await db.execute_fetchall(FREE_PAGES)
+            await db.execute_fetchall(AS_BEFORE)
+        return erased
+
+    async def forget(self, subject: Subject, *, totals: bool) -> Erased:
+        erased = Erased()
+        async with self._database.writing() as db:
+            await db.execute_fetchall(OVERWRITE)
+            sql = SERIES_OF_USER if subject.kind == "user" else SERIES_OF_TENANT
+            found = [(number, scope) for number, scope in await db.execute_fetchall(sql, (subject.value,))]
+            erased.values += len(found)
+            name = _pseudonym()
+            if totals:
+                erased.rollups += await _delete_series(db, [number for number, _ in found])
+            else:
+                await db.executemany(RENAME, [(name, Series(scope, name).labels, number) for number, scope in found])
+            if subject.kind == "tenant":
+                erased.rollups += await _forget_cubes(db, subject.value, name, totals=totals)
+                erased.keys += (await db.execute(KEYS_OF_TENANT, (subject.value,))).rowcount
+                await db.execute(BUMP, ("keys_version",))
+            await db.execute(BUMP, ("series_version",))
+            await db.execute_fetchall(FREE_PAGES)
+            await db.execute_fetchall(AS_BEFORE)
+        await self._database.checkpoint()
+        return erased
+
+
+async def _delete(db: aiosqlite.Connection, rows: list[Any]) -> Erased:
+    tags = [
+        (Series(TAG + key, value).labels, started_at, number)
+        for number, started_at, _, _, column in rows
+        for key, value in tags_of(column).items()
+    ]
+    await db.executemany(DELETE_TAG, tags)
+    numbers = [(row[0],) for row in rows]
+    before = db.total_changes
+    await db.executemany(DELETE_PAYLOAD, numbers)
+    bodies = db.total_changes - before
+    await db.executemany(DELETE_DETAILS, numbers)
+    await db.executemany(DELETE_SPAN, numbers)
+    ids = msgspec.json.encode([row[2] for row in rows]).decode()
+    bills = (await db.execute(DELETE_BILLS, (ids,))).rowcount
+    return Erased(spans=len(rows), bodies=bodies, tags=len(tags), bills=bills)
+
+
+async def _forget_unused(db: aiosqlite.Connection, tags: set[Series], users: set[str]) -> int:
+    """Names that no span has any more, of the spans that just went; what was counted under them stays. Reserved tags
+    but those of the user and the session name no person."""
+    personal = {f"{TAG}userId", f"{TAG}sessionId"}
+    reserved = {TAG + key for key in RESERVED_TAGS} - personal
+    unused = [
+        series
+        for series in tags
+        if series.scope not in reserved and not await db.execute_fetchall(IS_TAG_USED, (series.labels,))
+    ]
+    unused += [Series(USER, user) for user in users if not await db.execute_fetchall(IS_USER_USED, (user,))]
+    forgotten = 0
+    for series in unused:
+        for number, scope in await db.execute_fetchall(SERIES_BY_LABELS, (series.labels,)):
+            name = _pseudonym()
+            await db.execute(RENAME, (name, Series(scope, name).labels, number))
+            forgotten += 1
+    if forgotten:
+        await db.execute(BUMP, ("series_version",))
+    return forgotten
+
+
+async def _forget_cubes(db: aiosqlite.Connection, tenant: str, name: str, *, totals: bool) -> int:
+    """How many rollups went."""
+    cubes = list(await db.execute_fetchall(CUBES_OF_TENANT, (tenant,)))
+    if totals:
+        return await _delete_series(db, [row[0] for row in cubes])
+    place = CUBE.index("tenant")
+    renamed = []
+    for number, *cube in cubes:
+        cube[place] = name
+        renamed.append((name, Series(CALL, None, tuple(cube)).labels, number))
+    await db.executemany(RENAME_CUBE, renamed)
+    return 0
+
+
+async def _delete_series(db: aiosqlite.Connection, numbers: Iterable[int]) -> int:
+    """How many hours and days went with them."""
+    keys = [(number,) for number in numbers]
+    before = db.total_changes
+    await db.executemany(DELETE_HOURS, keys)
+    await db.executemany(DELETE_DAYS, keys)
+    gone = db.total_changes - before
+    await db.executemany(DELETE_SERIES, keys)
+    return gone
+
+
+def _pseudonym() -> str:
+    return f"erased-{secrets.token_hex(6)}"
