@@ -155,7 +155,7 @@ function make(figure, series, table) {
     hooks: {
       drawClear: [(self) => {
         if (bars.length) drawBars(self, table, bars);
-        if (lines.length > 1) drawBand(self, lines[0].values, lines[1].values);
+        if (lines[1]?.draw === "thin") drawBand(self, lines[0].values, lines[1].values);
       }],
       setCursor: [(self) => show.set(self.cursor.idx ?? null)],
       setSelect: [(self) => {

@@ -18,6 +18,7 @@ from pricing.catalog import Catalog
 from tests.dashboard.browser import chromium, serving
 from tests.dashboard.fakes import chat_call, traffic
 from tests.dashboard.installation import Installation
+from tests.dashboard.running import dress
 
 OUT = Path(__file__).resolve().parents[1] / "shots"
 HOUR = 3600 * 1_000_000
@@ -41,9 +42,18 @@ PAGES = {
     "tenants": "/settings/tenants",
     "users": "/settings/users",
     "audit": "/settings/audit",
+    "models": "/models?period=7d",
+    "models-providers": "/models?period=7d&by=provider",
+    "tags": "/tags?period=7d",
+    "tenants-usage": "/tenants?period=7d",
+    "tenant": "/tenants/acme?period=7d",
+    "operations": "/operations",
+    "configuration": "/operations/configuration/2",
     "components": "/dashboard/components",
     "error": "/nowhere",
 }
+ON_LITTLE = ("overview", "requests", "costs", "statement", "models", "tags", "tenants-usage", "tenant", "operations")
+"""Those that look different with little or no data."""
 AMOUNTS = {"much": 15_000, "little": 12, "nothing": 0}
 
 
@@ -75,7 +85,7 @@ def take(browser: Browser, base: str, made: Installation, request_id: str, amoun
                 page.screenshot(path=OUT / f"login-{shoot}")
             page.goto(base + made.sign_in)
             for name in (name for name in names if name in PAGES):
-                if amount != "much" and name not in ("overview", "requests", "costs", "statement"):
+                if amount != "much" and name not in ON_LITTLE:
                     continue
                 page.goto(base + PAGES[name].replace("ID", request_id))
                 page.wait_for_function("document.fonts.status === 'loaded'")
@@ -92,6 +102,8 @@ def main() -> None:
         for amount in AMOUNTS:
             with TemporaryDirectory() as folder:
                 made, request_id = installation(Path(folder), amount)
+                if amount == "much":
+                    dress(made)
                 with serving(made.app) as base:
                     take(browser, base, made, request_id, amount, names)
 

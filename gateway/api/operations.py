@@ -174,7 +174,7 @@ async def newest_letters(state: AppState, limit: int) -> tuple[list[DeadLetter],
 async def retry_letters(state: AppState, actor: str) -> Outcome:
     if state.data is None:
         return Outcome(problem="this process has no data folder")
-    outcome = await retry_in_child(Order(str(state.data), state.settings.store.url))
+    outcome = await retry_in_child(Order(str(state.data), state.settings.store.url, state.settings.privacy.encryption))
     if outcome.problem is None:
         counts = msgspec.json.encode({"stored": outcome.stored, "left": outcome.left})
         await state.store.record(AuditEntry(now_us(), actor, "retried", "dead_letters", "all", after=counts))

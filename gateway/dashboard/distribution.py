@@ -12,6 +12,8 @@ from gateway.dashboard.format import Figure, count, rate
 
 OCTAVE = 1 / math.log2(RATIO)
 """Fine buckets from a value to its double."""
+BAR = 4
+"""Fine buckets in a bar of a histogram: it is 22 % wide."""
 WIDTH, HEIGHT = 1000, 100
 
 
@@ -36,13 +38,12 @@ class Histogram:
     bins: list[Bin]
 
 
-def coarse(counts: Sequence[int], per_octave: int = 1) -> dict[int, int]:
-    """Calls by the step that their value lies in; step `s` begins at `2 ** (s / per_octave)`. Empty steps are left
-    out."""
+def octaves(counts: Sequence[int]) -> dict[int, int]:
+    """Calls by the power of two from which their value counts: 5 is 32 to 64. Empty ones are left out."""
     steps: dict[int, int] = {}
     for bucket, number in enumerate(counts):
         if number:
-            step = math.floor((bucket + 0.5) / OCTAVE * per_octave)
+            step = math.floor((bucket + 0.5) / OCTAVE)
             steps[step] = steps.get(step, 0) + number
     return steps
 
@@ -53,11 +54,9 @@ def histogram(
     counts: Sequence[int],
     label: Callable[[float], str],
     marks: Sequence[tuple[str, int | None]] = (),
-    *,
-    per_octave: int = 2,
 ) -> Histogram | None:
     """On a logarithmic axis, all bars of a width. None of nothing."""
-    steps = coarse(counts, per_octave)
+    steps = {at // BAR: sum(counts[at : at + BAR]) for at in range(0, len(counts), BAR) if any(counts[at : at + BAR])}
     if not steps:
         return None
     first, last = min(steps), max(steps)
@@ -71,10 +70,10 @@ def histogram(
     )
 
     def start(step: int) -> float:
-        return float(2 ** (step / per_octave))
+        return float(RATIO ** (step * BAR))
 
     def place(value: float) -> str:
-        return percent(math.log2(max(value, 1)) * per_octave - first, number)
+        return percent(math.log(max(value, 1), RATIO) / BAR - first, number)
 
     return Histogram(
         id=name,
@@ -91,8 +90,8 @@ def histogram(
 
 
 def _round_values(low: float, high: float) -> list[float]:
-    """1, 3, 10, 30, … between the two, but for those so near an end that their label would be cut."""
-    values = [factor * 10.0**power for power in range(16) for factor in (1, 3)]
+    """1, 2, 5, 10, … between the two, but for those so near an end that their label would be cut."""
+    values = [factor * 10.0**power for power in range(16) for factor in (1, 2, 5)]
     inner = (low * (high / low) ** 0.03, low * (high / low) ** 0.96)
     chosen = [value for value in values if inner[0] <= value <= inner[1]]
     return chosen if len(chosen) <= 8 else [value for value in chosen if f"{value:g}"[0] == "1"]

@@ -17,7 +17,7 @@ from gateway.core.families import family_of, release_of
 from gateway.dashboard import urls
 from gateway.dashboard.charts import spark_bars
 from gateway.dashboard.dimensions import BY_KEY, Dimension, filters_of
-from gateway.dashboard.distribution import coarse
+from gateway.dashboard.distribution import octaves
 from gateway.dashboard.format import Figure, count, duration, money_sum, rate, short
 from gateway.dashboard.models_charts import MetricChart, charts, speed
 from gateway.dashboard.render import respond
@@ -160,8 +160,8 @@ async def _see_models(view: View) -> None:
 
 
 def _picked(wanted: Sequence[str], rows: Sequence[Compared]) -> list[str]:
-    """What the URL says, of what there is; else those with most calls."""
-    there = [row.profile.key for row in sorted(rows, key=SORTS["calls"]) if row.profile.key]
+    """What the URL says, of what there is; else the costliest."""
+    there = [row.profile.key for row in rows if row.profile.key]
     chosen = [name for name in dict.fromkeys(wanted) if name in there]
     return chosen[:MOST_PICKED] or there[:PICKED]
 
@@ -181,7 +181,7 @@ def _page(
     is_model = by.key in ("model", "provider_model")
     families = _families(rows) if is_model else {}
     lengths = [row for name in picked for row in rows if row.profile.key == name and row.profile.whole.output.count]
-    steps = [step for row in lengths for step in coarse(row.profile.outputs)]
+    steps = [step for row in lengths for step in octaves(row.profile.outputs)]
     low, high = (min(steps), max(steps)) if steps else (0, 0)
     return Models(
         shell=shell,
@@ -283,7 +283,7 @@ def _rate(price: Price, unit: str) -> str:
 
 
 def _length(row: Compared, colors: dict[str, str], low: int, high: int) -> LengthRow:
-    steps, output = coarse(row.profile.outputs), row.profile.whole.output
+    steps, output = octaves(row.profile.outputs), row.profile.whole.output
     key = row.profile.key or ""
     return LengthRow(
         key,

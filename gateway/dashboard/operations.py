@@ -18,13 +18,12 @@ from gateway.api.health import store_health
 from gateway.api.operations import newest_letters, process_records, provider_views, retry_letters
 from gateway.control.configuration import Configuration, Difference, differences, version, versions
 from gateway.dashboard import urls
-from gateway.dashboard.charts import duration_label
+from gateway.dashboard.charts import Chart, duration_label
 from gateway.dashboard.distribution import Histogram, histogram
 from gateway.dashboard.format import Figure, count, duration, full, plural, short_id
 from gateway.dashboard.notices import of_parts
 from gateway.dashboard.operations_parts import (
     Fact,
-    HourChart,
     Now,
     OpsStat,
     ProcessRow,
@@ -97,9 +96,10 @@ class OperationsPage:
     targets: list[TargetRow] = field(default_factory=list)
     overhead: Histogram | None = None
     overhead_note: str = ""
-    journal: HourChart | None = None
+    journal: Chart | None = None
     store: list[Fact] = field(default_factory=list)
     store_ok: bool = True
+    store_detail: str = ""
     letters: list[LetterRow] = field(default_factory=list)
     letters_total: Figure = field(default_factory=lambda: count(0))
     letters_more: bool = False
@@ -177,6 +177,7 @@ async def _respond(request: Request, outcome: Outcome | None = None) -> Response
         journal=journal_chart(samples, view.period, view.now_us),
         store=store_facts(health, state.settings.log),
         store_ok=health.ok,
+        store_detail=health.detail,
         letters=[_letter_row(view, letter) for letter in letters],
         letters_total=count(total),
         letters_more=total > len(letters),
@@ -255,7 +256,7 @@ def _facts(view: View) -> list[Fact]:
         Fact("Version", Figure((("main", state.version),))),
         Fact("Started", started),
         Fact("Configuration", Figure((("main", state.settings_source),)), is_mono=True),
-        Fact("Worker", Figure((("main", f"{state.worker} of {plural(state.settings.server.workers, 'worker')}"),))),
+        Fact("Workers", Figure((("main", f"{state.settings.server.workers}; this page is of worker {state.worker}"),))),
     ]
 
 

@@ -25,6 +25,7 @@ from gateway.dashboard.format import (
     plain,
     plural,
     rate,
+    short,
     size,
     span_of_time,
 )
@@ -105,12 +106,6 @@ class ProcessRow:
 
 
 @dataclass(frozen=True)
-class HourChart:
-    chart: Chart
-    now: str
-
-
-@dataclass(frozen=True)
 class Now:
     """What this worker says of itself at the moment."""
 
@@ -160,7 +155,7 @@ def stats(now: Now, stats: Stats, buckets: Sequence[Bucket], period: Period) -> 
         OpsStat(
             "Recorder writes",
             [plain(f"{recorder.rows_per_s:,.1f}"), plain("rows/s", nil=True)],
-            f"{recorder.state.replace('_', ' ')}, {count(recorder.written)} since its start",
+            f"{recorder.state.replace('_', ' ')}, {short(recorder.written)} rows so far",
             "" if recorder.state == "running" else "error",
             spark=spark([sample.rows_per_s for sample in now.samples], from_zero=True),
         ),
@@ -299,7 +294,7 @@ def target_rows(routes: Sequence[RouteView]) -> list[TargetRow]:
 # ------------------------------------------------------------------------------------------------ the last hour
 
 
-def journal_chart(samples: Sequence[Sample], period: Period, now_us: int) -> HourChart | None:
+def journal_chart(samples: Sequence[Sample], period: Period, now_us: int) -> Chart | None:
     """What waited in the journal, and how old the oldest of it was, minute by minute. None before the first minute."""
     if len(samples) < 2:
         return None
@@ -324,10 +319,7 @@ def journal_chart(samples: Sequence[Sample], period: Period, now_us: int) -> Hou
     top, y = y_axis(highest, lambda value: f"{count_label(value)}B")
     panel = Panel(150, 44, f"{top:g}", y, ends=line_ends(series, top))
     sentence = f"Bytes of the journal not yet stored, in the last hour: at most {size(round(highest))}."
-    made = chart("journal-hour", sentence, edges, period.zone, series, [panel], now_us=now_us)
-    return HourChart(
-        made, f"at most {size(round(highest))}; the loop waited {duration(max(v or 0 for v in lag))} at most"
-    )
+    return chart("journal-hour", sentence, edges, period.zone, series, [panel], now_us=now_us)
 
 
 # ------------------------------------------------------------------------------------------------ store, processes
@@ -335,7 +327,6 @@ def journal_chart(samples: Sequence[Sample], period: Period, now_us: int) -> Hou
 
 def store_facts(health: StoreHealth, log: Log) -> list[Fact]:
     return [
-        Fact("Backend", plain(health.detail)),
         Fact("Rows", count(health.spans)),
         Fact("On disk", size(health.size_bytes)),
         Fact("Answers in", duration(health.latency_us)),

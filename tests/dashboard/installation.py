@@ -52,7 +52,7 @@ class Installation:
             sessions=self.sessions,
             identity=self.identity,
             catalog=Catalog.load(),
-            counters=SimpleNamespace(),  # type: ignore[arg-type]
+            counters=SimpleNamespace(in_flight=0, client_connections=0),  # type: ignore[arg-type]
             journal_health=lambda: self.journal,
             recorder_health=lambda: self.recorder,
             provider_health=dict,
