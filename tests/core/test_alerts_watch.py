@@ -65,9 +65,9 @@ def test_notices_of_one_incident_have_ids_of_their_own() -> None:
     rule = AlertRule(name="r", metric="error_rate", above=5, each="provider", tenant=["acme"], window_min=10)
     notice = of_change(rule, "openai", "firing", None, watch, 12.5, MINUTE)
     assert notice.title == "Firing: r (openai)"
-    assert notice.text == "Error rate of provider openai in acme over 10 min is 12.5 %, above 5 %."
+    assert notice.text == "Error rate of provider openai in acme over 10 min: 12.5 %, above 5 %."
     over = of_change(rule, "openai", "resolved", watch, None, 1, 12 * MINUTE)
-    assert over.text == "Error rate of provider openai in acme is 1 %; it fired for 12 min."
+    assert over.text == "Error rate of provider openai in acme: 1 %; it fired for 12 min."
     assert (notice.id, over.id, notice.incident == over.incident) == ("i7-firing", "i7-resolved", True)
 
 

@@ -8,16 +8,12 @@ import msgspec
 
 from gateway.core.alerts.metric import METRICS, limit_of
 from gateway.core.alerts.watch import Change, Watch
-from gateway.core.limits.events import BudgetAlert, Event
+from gateway.core.limits.events import BudgetAlert, Event, RunawayAlert
 from gateway.settings.alerts import AlertRule
 
 SEVERITIES = ("info", "warning", "error", "critical")
 NANO = 1_000_000_000
-REASONS = {
-    "calls": "calls a minute",
-    "spend": "micro-dollars a minute",
-    "same_prompt": "times the same prompt a minute",
-}
+MICRO = 1_000_000
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,11 +64,11 @@ def of_change(
     what, amount = _about(rule, of), said(rule.metric, value)
     if change == "resolved":
         lasted = spell((now_us - firing.since_us) / 1_000_000)
-        text = f"{what} is {amount}; it fired for {lasted}." if value is not None else f"{what} is not known any more."
+        text = f"{what}: {amount}; it fired for {lasted}." if value is not None else f"{what}: not known any more."
     else:
         way = "above" if rule.above is not None else "below"
         span = f" over {spell(rule.window_min * 60)}" if METRICS[rule.metric].is_of_calls else ""
-        text = f"{what}{span} is {amount}, {way} {said(rule.metric, limit_of(rule))}."
+        text = f"{what}{span}: {amount}, {way} {said(rule.metric, limit_of(rule))}."
     head = {"firing": "Firing", "still": "Still firing", "resolved": "Resolved"}[change]
     return Notice(
         id=f"{firing.incident}-{change}",
@@ -98,7 +94,7 @@ def of_event(event: Event) -> Notice:
         return _of_budget(event)
     hour = event.at_us // 3_600_000_000
     key = digest("runaway", event.tenant, event.reason, str(hour))
-    doing = "It is held to that." if event.throttled else "It is only reported."
+    doing = "It is held to it." if event.throttled else "It is only reported."
     return Notice(
         id=key,
         at_us=event.at_us,
@@ -107,13 +103,23 @@ def of_event(event: Event) -> Notice:
         rule="runaway",
         of=event.tenant,
         title=f"Runaway: {event.tenant}",
-        text=f"{event.tenant} makes {event.per_min:,} {REASONS[event.reason]}; usual is at most "
-        f"{event.bound_per_min:,}. {doing}",
+        text=f"{_runaway(event)}. {doing}",
         incident=key,
         metric=event.reason,
         value=event.per_min,
         limit=event.bound_per_min,
     )
+
+
+def _runaway(event: RunawayAlert) -> str:
+    if event.reason == "spend":
+        spent, usual = (said("cost_usd", amount / MICRO) for amount in (event.per_min, event.bound_per_min))
+        return f"{event.tenant} spends {spent} a minute; {usual} is the most that is usual"
+    if event.reason == "same_prompt":
+        return (
+            f"{event.tenant} sends the same prompt {event.per_min:,} times a minute; {event.bound_per_min:,} is a loop"
+        )
+    return f"{event.tenant} makes {event.per_min:,} calls a minute; {event.bound_per_min:,} is the most that is usual"
 
 
 def _of_budget(event: BudgetAlert) -> Notice:
