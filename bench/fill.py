@@ -74,9 +74,15 @@ SCOPES = """
 INSERT INTO scopes SELECT scope, value_count * CASE scope WHEN 'tag:sessionId' THEN :copies
     WHEN 'tag:userId' THEN :variants WHEN 'user' THEN :variants ELSE 1 END, calls * :copies, rolled_up FROM base.scopes
 """
-SHARED_CELLS = "INSERT INTO {table} SELECT {cells} FROM base.{table} r WHERE r.series NOT IN (SELECT id FROM varied)"
+CELL_COLUMNS = ", ".join(
+    ["series", "start", *COUNTERS]
+    + [f"{name}_{part}" for name in SPREADS for part in ("sum", "min", "max", "histogram")]
+)
+SHARED_CELLS = """
+INSERT INTO {table} ({columns}) SELECT {cells} FROM base.{table} r WHERE r.series NOT IN (SELECT id FROM varied)
+"""
 OWN_CELLS = """
-INSERT INTO {table} SELECT {cells} FROM base.{table} r CROSS JOIN copies n ON n.c < :variants
+INSERT INTO {table} ({columns}) SELECT {cells} FROM base.{table} r CROSS JOIN copies n ON n.c < :variants
 WHERE r.series IN (SELECT id FROM varied WHERE by = 'user')
 """
 PLACE = """
@@ -224,8 +230,8 @@ class Copier:
                 self._cells(series, factor)
                 for series, factor in (("r.series", ":copies"), ("r.series + n.c * :stride", "(:copies / :variants)"))
             )
-            self._do(SHARED_CELLS.format(table=table, cells=shared))
-            self._do(OWN_CELLS.format(table=table, cells=own))
+            self._do(SHARED_CELLS.format(table=table, columns=CELL_COLUMNS, cells=shared))
+            self._do(OWN_CELLS.format(table=table, columns=CELL_COLUMNS, cells=own))
 
     def _cells(self, series: str, factor: str) -> str:
         columns = [series, "r.start", *(f"r.{name} * {factor}" for name in COUNTERS)]

@@ -108,6 +108,7 @@ class Record(msgspec.Struct):
     tokens_per_second: float | None
     attempts: list[AttemptRecord]
     cache: str | None
+    saved_usd: msgspec.Raw | None
     tags: dict[str, str]
     input_preview: str | None
     output_preview: str | None
@@ -204,6 +205,7 @@ def _values(span: Span) -> tuple[Any, ...]:
         tokens_per_second(span),
         [_attempt(attempt) for attempt in span.attempts],
         span.cache,
+        usd(span.saved_nanousd),
         span.tags,
         span.input_preview,
         span.output_preview,

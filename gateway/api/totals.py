@@ -37,6 +37,8 @@ class StatsRecord(msgspec.Struct):
     cost_usd: msgspec.Raw | None
     input_cost_usd: msgspec.Raw | None
     output_cost_usd: msgspec.Raw | None
+    saved_usd: msgspec.Raw | None
+    """What answers from the response cache would have cost."""
     input_tokens: int
     output_tokens: int
     cached_input_tokens: int
@@ -61,6 +63,7 @@ class CostRecord(msgspec.Struct):
     output_cost_usd: msgspec.Raw | None
     charge_usd: msgspec.Raw | None
     cost_nanousd: int
+    saved_usd: msgspec.Raw | None
     input_tokens: int
     output_tokens: int
     cached_input_tokens: int
@@ -132,6 +135,7 @@ def stats_record(stats: Stats) -> StatsRecord:
         cost_usd=usd(totals.cost_nanousd),
         input_cost_usd=usd(totals.input_cost_nanousd),
         output_cost_usd=usd(totals.output_cost_nanousd),
+        saved_usd=usd(totals.saved_nanousd),
         input_tokens=totals.input_tokens,
         output_tokens=totals.output_tokens,
         cached_input_tokens=totals.cached_input_tokens,
@@ -157,6 +161,7 @@ def cost_record(group: Group) -> CostRecord:
         output_cost_usd=usd(totals.output_cost_nanousd),
         charge_usd=usd(totals.charge_nanousd),
         cost_nanousd=totals.cost_nanousd,
+        saved_usd=usd(totals.saved_nanousd),
         input_tokens=totals.input_tokens,
         output_tokens=totals.output_tokens,
         cached_input_tokens=totals.cached_input_tokens,

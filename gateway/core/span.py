@@ -141,6 +141,8 @@ class CallClosed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """`provider:id` of what is paid for, where other calls may report it again: the first one recorded is booked."""
     bill_is_own: bool = False
     """This call made the bill: it is booked in any case."""
+    saved_nanousd: int | None = None
+    """What an answer from the response cache would have cost; None for all others, and where that is not known."""
     capture: str | None = None
     """How much may be kept of its content, where a rule or the client says less than `log.payloads`."""
 
@@ -206,6 +208,7 @@ class Span(msgspec.Struct, kw_only=True):
     upstream_us: int | None = None
     overhead_us: int | None = None
     cache: str | None = None
+    saved_nanousd: int | None = None
     upstream_provider: str | None = None
     priced_as: str | None = None
     also: list[Billed] = []

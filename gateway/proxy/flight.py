@@ -18,7 +18,7 @@ from gateway.proxy.door import CLOSED
 from gateway.proxy.recording import Listener, Recording, shared_lines
 
 if TYPE_CHECKING:
-    from gateway.proxy.cache import ResponseCache
+    from gateway.proxy.cache import Keep, ResponseCache
     from gateway.proxy.exchange import Exchange
 
 _BYPASS = b"x-callgate-cache: bypass\r\n"
@@ -26,8 +26,8 @@ _MISS = b"x-callgate-cache: miss\r\n"
 
 
 class Flight:
-    """One call upstream with those that wait for it. `key` is its key in the cache, `keep_us` how long its answer is
-    kept there."""
+    """One call upstream with those that wait for it. `key` is its key in the cache, `keep` how its answer is kept
+    there."""
 
     __slots__ = (
         "_abandoned",
@@ -37,16 +37,16 @@ class Flight:
         "_listeners",
         "_over",
         "_tried",
-        "keep_us",
+        "keep",
         "key",
         "leader",
         "recording",
     )
 
-    def __init__(self, cache: ResponseCache, key: bytes, keep_us: int, leader: Exchange, tried: int = 0) -> None:
+    def __init__(self, cache: ResponseCache, key: bytes, keep: Keep, leader: Exchange, tried: int = 0) -> None:
         """`tried` is how many calls before this one have failed for the same listeners."""
         self.key = key
-        self.keep_us = keep_us
+        self.keep = keep
         self.leader = leader
         self.recording: Recording | None = Recording()
         """None once the answer is too large to be kept, and nobody listens."""
@@ -97,7 +97,7 @@ class Flight:
         for listener in list(self._listeners):
             if not listener.started and now >= listener.until:
                 self._listeners.remove(listener)
-                self._cache.lead(listener.exchange, self.key, self.keep_us).leader.go_on()
+                self._cache.lead(listener.exchange, self.key, self.keep).leader.go_on()
 
     # ------------------------------------------------------------------ what the first call's exchange tells
 
@@ -217,7 +217,7 @@ class Flight:
         recording.complete = True
         recording.ended_at = time.time_ns() // 1000
         if recording.is_good:
-            self._cache.keep(self.key, recording, self.keep_us)
+            self._cache.keep(self.key, recording, self.keep)
         if not recording.is_good:
             self._pass_on(self._waiting())
         for listener in list(self._listeners):
@@ -246,7 +246,7 @@ class Flight:
         """After a failure: the next call goes itself, with the others behind it; after a second one all of them go."""
         if waiting and self._tried == 0 and not self.leader.gateway.draining:
             first, *others = waiting
-            flight = self._cache.lead(first.exchange, self.key, self.keep_us, tried=1)
+            flight = self._cache.lead(first.exchange, self.key, self.keep, tried=1)
             for listener in others:
                 flight.add(listener)
             first.exchange.go_on()
@@ -255,7 +255,7 @@ class Flight:
 
     def _part(self, waiting: list[Listener]) -> None:
         for listener in waiting:
-            self._cache.lead(listener.exchange, self.key, self.keep_us, tried=1).leader.go_on()
+            self._cache.lead(listener.exchange, self.key, self.keep, tried=1).leader.go_on()
 
 
 def _missed(head: bytes) -> bytes:

@@ -292,6 +292,7 @@ class Listener:
             also=[],
             bill_id=None,
             bill_is_own=False,
+            saved_nanousd=_worth(first),
         )
         limit = exchange.gateway.payload_bytes
         body = sent if size <= limit else (b"".join(sent)[:limit],)
@@ -300,6 +301,11 @@ class Listener:
             opened(exchange, exchange.plan), *as_kept(exchange, closed, body, own_message=False)
         )
         exchange.gateway.counters.bytes_out += size
+
+
+def _worth(first: CallClosed) -> int | None:
+    """What the answer cost when it was made, without attempts that had failed before."""
+    return first.attempts[-1].cost_nanousd if first.attempts else None
 
 
 def _free() -> Cost:

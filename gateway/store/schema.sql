@@ -5,6 +5,15 @@ CREATE TABLE alembic_version (
     CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
+CREATE TABLE answers (
+    "key" BLOB NOT NULL,
+    written_at INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY ("key")
+);
+
 CREATE TABLE audit (
     number INTEGER NOT NULL,
     at INTEGER NOT NULL,
@@ -99,7 +108,7 @@ CREATE TABLE rollups_daily (
     overhead_sum INTEGER NOT NULL,
     overhead_min INTEGER,
     overhead_max INTEGER,
-    overhead_histogram BLOB, output_sum INTEGER DEFAULT 0 NOT NULL, output_min INTEGER, output_max INTEGER, output_histogram BLOB,
+    overhead_histogram BLOB, output_sum INTEGER DEFAULT 0 NOT NULL, output_min INTEGER, output_max INTEGER, output_histogram BLOB, saved_nanousd INTEGER DEFAULT 0 NOT NULL,
     PRIMARY KEY (series, start)
 )
  WITHOUT ROWID;
@@ -134,7 +143,7 @@ CREATE TABLE rollups_hourly (
     overhead_sum INTEGER NOT NULL,
     overhead_min INTEGER,
     overhead_max INTEGER,
-    overhead_histogram BLOB, output_sum INTEGER DEFAULT 0 NOT NULL, output_min INTEGER, output_max INTEGER, output_histogram BLOB,
+    overhead_histogram BLOB, output_sum INTEGER DEFAULT 0 NOT NULL, output_min INTEGER, output_max INTEGER, output_histogram BLOB, saved_nanousd INTEGER DEFAULT 0 NOT NULL,
     PRIMARY KEY (series, start)
 )
  WITHOUT ROWID;
@@ -245,13 +254,17 @@ CREATE TABLE spans (
     cache_write_tokens INTEGER,
     reasoning_tokens INTEGER,
     unpriced INTEGER NOT NULL,
-    outcome INTEGER NOT NULL, series INTEGER DEFAULT 0 NOT NULL, upstream_provider VARCHAR,
+    outcome INTEGER NOT NULL, series INTEGER DEFAULT 0 NOT NULL, upstream_provider VARCHAR, saved_nanousd INTEGER,
     PRIMARY KEY (id)
 );
 
 CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 
 CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+
+CREATE INDEX ix_answers_age ON answers (written_at, size);
+
+CREATE INDEX ix_answers_until ON answers (until);
 
 CREATE INDEX ix_audit_kind ON audit (kind, id);
 
@@ -289,4 +302,4 @@ CREATE INDEX ix_spans_unpriced ON spans (started_at) WHERE unpriced = 1;
 
 CREATE INDEX ix_spans_user ON spans (user, started_at) WHERE user IS NOT NULL;
 
-INSERT INTO alembic_version VALUES ('0007');
+INSERT INTO alembic_version VALUES ('0008');

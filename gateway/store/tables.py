@@ -94,6 +94,8 @@ class SpanRow(SQLModel, table=True):
     """That of scope `call`: with its index any filter on the columns of a series finds its rows."""
     upstream_provider: str | None
     """Who really answered, by a routing service's word"""
+    saved_nanousd: int | None
+    """What an answer from the response cache would have cost"""
 
 
 class SpanDetailRow(SQLModel, table=True):
@@ -226,6 +228,7 @@ class Counters(SQLModel):
     output_min: int | None
     output_max: int | None
     output_histogram: bytes | None = Field(sa_type=LargeBinary)
+    saved_nanousd: int = Field(sa_column_kwargs={"server_default": text("0")})
 
 
 class HourlyRow(Counters, table=True):
@@ -285,6 +288,18 @@ class DocumentRow(SQLModel, table=True):
     version: int
     created_at: int
     updated_at: int
+
+
+class AnswerRow(SQLModel, table=True):
+    """What the response cache keeps; see `gateway.store.answers`."""
+
+    __tablename__ = "answers"
+    __table_args__ = (Index("ix_answers_age", "written_at", "size"), Index("ix_answers_until", "until"))
+    key: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    written_at: int
+    until: int
+    size: int
+    body: bytes = Field(sa_type=LargeBinary)
 
 
 class AuditRow(SQLModel, table=True):

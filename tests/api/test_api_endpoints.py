@@ -33,6 +33,7 @@ STATS = [
     "cost_usd",
     "input_cost_usd",
     "output_cost_usd",
+    "saved_usd",
     "input_tokens",
     "output_tokens",
     "cached_input_tokens",

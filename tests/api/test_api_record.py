@@ -74,7 +74,7 @@ RECORD = [
     "input_preview",
     "output_preview",
 ]
-BEYOND = {"feature", "service_tier", "dialect", "charge_usd", "upstream_provider", "billed_also"}
+BEYOND = {"feature", "service_tier", "dialect", "charge_usd", "upstream_provider", "billed_also", "saved_usd"}
 INTERFACE = Path(__file__).resolve().parents[2].parent / "shared" / "interface.md"
 
 
