@@ -117,6 +117,9 @@ def with_usage_asked(body: Body) -> bool:
     return True
 
 
+MOST_OUTPUT = 1_000_000_000
+"""What a client asks for beyond this counts as this: counters have their size."""
+
 _OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens", "max_tokens_to_sample")
 _OUTPUT_LIMITS_WITHIN = (("generationConfig", "maxOutputTokens"), ("inferenceConfig", "maxTokens"))
 _decode_int = msgspec.json.Decoder(int).decode
@@ -134,7 +137,8 @@ def most_output(body: Body) -> int | None:
             found = _integer(within[inner]) if inner in within else None
     if found is None:
         return None
-    return found * max(1, _integer(body["n"]) or 1) if "n" in body else found
+    answers = max(1, _integer(body["n"]) or 1) if "n" in body else 1
+    return min(found * answers, MOST_OUTPUT)
 
 
 def _integer(value: msgspec.Raw) -> int | None:

@@ -27,7 +27,7 @@ from gateway.proxy.door import CLOSED, Door
 from gateway.proxy.flight import Flight
 from gateway.proxy.gateway import Gateway
 from gateway.proxy.head import Head
-from gateway.proxy.headers import IDENTITY, Headers
+from gateway.proxy.headers import IDENTITY, METHODS, Headers
 from gateway.proxy.incoming import HeldBody
 from gateway.proxy.plan import Plan, aimed, plan_read, plan_unread
 from gateway.proxy.recording import Listener
@@ -141,6 +141,8 @@ class Exchange:
         gateway.counters.calls += 1
         if gateway.draining:
             raise failures.shutting_down()
+        if self.head.method not in METHODS:
+            raise failures.no_such_method(self.head.method)
         self.key = authenticated(gateway.keys, self.head.token)
         permitted_here(self.key, self.head, self.door, gateway.table.settings.server.trusted_proxies)
 

@@ -22,6 +22,12 @@ def not_in_cache() -> CallError:
     return CallError(504, "cache_miss", message, headers=((b"x-callgate-cache", b"miss"),))
 
 
+def no_such_method(method: bytes) -> CallError:
+    """CONNECT and TRACE speak to the gateway and not to a provider; what nobody knows is not passed on either."""
+    message = f"The method {method[:20].decode('latin-1')!r} is not passed on. Use GET, POST, PUT, PATCH or DELETE."
+    return CallError(405, "method_not_allowed", message, error_type="invalid_request")
+
+
 def stopped() -> CallError:
     """Of a call that outlived the drain."""
     message = "The gateway was stopped before the answer was complete."

@@ -5,6 +5,9 @@ from __future__ import annotations
 Headers = list[tuple[bytes, bytes]]
 """(name in lower case, value) pairs in the order they came."""
 
+METHODS = frozenset((b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS"))
+"""What is passed on to a provider."""
+
 HOP_BY_HOP = frozenset(
     (
         b"connection",

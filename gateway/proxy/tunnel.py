@@ -71,7 +71,7 @@ class Tunnel:
             if gateway.draining:
                 raise failures.shutting_down()
             self.key = authenticated(gateway.keys, self.head.token)
-            permitted_here(self.key, self.head.path, door)
+            permitted_here(self.key, self.head, door, gateway.table.settings.server.trusted_proxies)
             self._plan(self.key)
             self._lease = self._admitted()
             self._dispatch()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.body import Body, encode, flag, parse, text, with_usage_asked
+from gateway.core.body import MOST_OUTPUT, Body, encode, flag, most_output, parse, text, with_usage_asked
 from gateway.errors import CallError
 
 SPACE = st.sampled_from(["", " ", "\n", "\t ", "\r\n"])
@@ -193,3 +193,27 @@ def test_usage_is_asked_for_where_the_client_did_not(options: bytes | None, aske
         body["stream_options"] = msgspec.Raw(options)
     assert with_usage_asked(body) is asked
     assert values(body) == {"model": b'"m"', "stream_options": sent}
+
+
+@pytest.mark.parametrize(
+    ("raw", "tokens"),
+    [
+        (b"{}", None),
+        (b'{"max_tokens":5}', 5),
+        (b'{"max_completion_tokens":7,"max_tokens":5}', 7),
+        (b'{"max_output_tokens":9}', 9),
+        (b'{"max_tokens":5,"n":3}', 15),
+        (b'{"max_tokens":5,"n":0}', 5),
+        (b'{"max_tokens":5,"n":"x"}', 5),
+        (b'{"generationConfig":{"maxOutputTokens":11}}', 11),
+        (b'{"inferenceConfig":{"maxTokens":12}}', 12),
+        (b'{"inferenceConfig":[],"generationConfig":null}', None),
+        (b'{"max_tokens":-1}', None),
+        (b'{"max_tokens":null}', None),
+        (b'{"max_tokens":1e30}', None),
+        (b'{"max_tokens":1000000000000000000000000000000}', MOST_OUTPUT),
+        (b'{"max_tokens":1000000000,"n":1000000000}', MOST_OUTPUT),
+    ],
+)
+def test_how_long_an_answer_may_be(raw: bytes, tokens: int | None) -> None:
+    assert most_output(parse(raw)) == tokens
