@@ -22,6 +22,7 @@ from gateway.api import (
 )
 from gateway.api.identity_routes import identity_routes
 
+from gateway.api.alert_routes import alert_routes
 
 def routes() -> list[BaseRoute]:
     return [
@@ -53,6 +54,7 @@ def routes() -> list[BaseRoute]:
         Route("/api/playground/conversations", conversations.list_conversations),
         Route("/api/playground/conversations", conversations.make_conversation, methods=["POST"]),
         Route("/api/playground/conversations/{conversation_id}", conversations.read_conversation),
+        *alert_routes(),
         Route("/api/playground/conversations/{conversation_id}", conversations.change_conversation, methods=["PATCH"]),
         Route("/api/playground/conversations/{conversation_id}", conversations.delete_conversation, methods=["DELETE"]),
         Route("/api/routes", explain.list_routes),

@@ -6,6 +6,8 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.api.access import ADMINS, MEMBERS, READ, READERS, Rule
 from gateway.dashboard import assets, urls
+from gateway.dashboard.alert_rule import alert_rule_action, alert_rule_page
+from gateway.dashboard.alerts import alerts_action, alerts_page
 from gateway.dashboard.components import components
 from gateway.dashboard.costs import costs
 from gateway.dashboard.detail import request_page
@@ -54,6 +56,10 @@ RULES = (
     Rule(urls.PLAYGROUND, MEMBERS, page=True),
     Rule(urls.CONVERSATION, MEMBERS, page=True),
     Rule(urls.RENAME_CONVERSATION, MEMBERS, methods=("POST",), page=True),
+    Rule(urls.ALERTS, READERS, page=True, unbound=True),
+    Rule(urls.ALERTS_ACTION, ADMINS, methods=("POST",), page=True, unbound=True),
+    Rule(urls.ALERT_RULE, READERS, page=True, unbound=True),
+    Rule(urls.ALERT_RULE_ACTION, ADMINS, methods=("POST",), page=True, unbound=True),
     Rule(urls.DELETE_CONVERSATION, MEMBERS, methods=("POST",), page=True),
     Rule(urls.COMPONENTS, READERS, page=True),
 )
@@ -94,3 +100,7 @@ def routes() -> list[BaseRoute]:
         Route(urls.DELETE_CONVERSATION, delete_conversation, methods=["POST"]),
         Route(urls.COMPONENTS, components),
     ]
+        Route(urls.ALERTS, alerts_page),
+        Route(urls.ALERTS_ACTION, alerts_action, methods=["POST"]),
+        Route(urls.ALERT_RULE, alert_rule_page),
+        Route(urls.ALERT_RULE_ACTION, alert_rule_action, methods=["POST"]),

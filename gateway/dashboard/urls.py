@@ -23,6 +23,10 @@ JUMP = "/requests/jump"
 VIEWS = "/requests/views"
 VIEW = "/requests/views/{view_id}/delete"
 COSTS = "/costs"
+ALERTS = "/alerts"
+ALERTS_ACTION = "/alerts/{action}"
+ALERT_RULE = "/alerts/rules/{name}"
+ALERT_RULE_ACTION = "/alerts/rules/{name}/{action}"
 STATEMENT = "/costs/statement/{tenant:path}"
 PLAYGROUND = "/playground"
 CONVERSATION = "/playground/{conversation_id}"
@@ -114,6 +118,19 @@ def statement(tenant: str, query: Query = ()) -> str:
 def playground(conversation_id: str = "", query: Query = ()) -> str:
     path = CONVERSATION.format(conversation_id=quote(conversation_id, safe="")) if conversation_id else PLAYGROUND
     return with_query(path, query)
+def alerts(query: Query = ()) -> str:
+    return with_query(ALERTS, query)
+
+
+def alerts_action(action: str) -> str:
+    return ALERTS_ACTION.format(action=action)
+
+
+def alert_rule(name: str, action: str = "") -> str:
+    path = ALERT_RULE.format(name=quote(name, safe=""))
+    return f"{path}/{action}" if action else path
+
+
 
 
 def rename_conversation(conversation_id: str) -> str:
