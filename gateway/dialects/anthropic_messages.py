@@ -121,11 +121,18 @@ def _settle_stream(answer: Answer, data: bytes) -> None:
         if (event := _event(payload)) is not None and (later := _object(event.usage)) is not None:
             usage = later_usage(usage, later)  # of several the last, which counts everything
             break
-    if usage is not None:
+    if usage is not None and not _says_nothing(usage):
         _take_usage(answer, usage)
     for payload in payloads_from_end(data, b'"error"'):
         if (event := _event(payload)) is not None:
             _take_error(answer, event, payload)
+
+
+def _says_nothing(usage: bytes) -> bool:
+    """Whether all counts are 0: what stands in `message_start` where nobody knows yet, as translated answers and some
+    compatible servers have it. A stream that is cut then reports nothing."""
+    spent = anthropic_usage(usage)
+    return spent is not None and not spent.usage.total_tokens
 
 
 def _stopped(data: bytes) -> bool:

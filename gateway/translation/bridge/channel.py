@@ -42,11 +42,13 @@ class Heard(msgspec.Struct):
     request: bytes = b""
     first: bytearray = msgspec.field(default_factory=bytearray)
     last: bytearray = msgspec.field(default_factory=bytearray)
+    response: httpx.Response | None = None
     rest: AsyncIterator[bytes] | None = None
     """What has not been read yet of the answer."""
 
     def begin(self, response: httpx.Response) -> None:
         request = response.request
+        self.response = response
         self.status = response.status_code
         self.headers = {name.lower(): value for name, value in response.headers.raw}
         self.path = request.url.raw_path.partition(b"?")[0]
@@ -69,6 +71,11 @@ class Heard(msgspec.Struct):
             async with asyncio.timeout(DRAIN_S):
                 while self.rest is not None:
                     self.add(await anext(self.rest))
+
+    async def close(self) -> None:
+        """Ends the call to the provider, unless it is complete."""
+        if self.response is not None:
+            await self.response.aclose()
 
     @property
     def body(self) -> bytes:

@@ -65,7 +65,7 @@ async def stream(chunks: Any, model: str, heard: Heard, wants_usage: bool) -> As
                 yield b"data: " + _encode(said) + b"\n\n"
         await heard.drain()
     finally:
-        await closed(chunks)
+        await closed(chunks, heard)
     if wants_usage and (usage := bill.chat_usage(heard)) is not None:
         yield b"data: " + _encode({**last, "choices": [], "usage": usage}) + b"\n\n"
     yield DONE
@@ -83,9 +83,10 @@ def dumped(response: Any) -> dict[str, Any]:
     return out
 
 
-async def closed(chunks: Any) -> None:
-    """litellm's stream holds the provider's connection."""
+async def closed(chunks: Any, heard: Heard) -> None:
+    """litellm's streams are generators, which want closing; they leave the provider's connection open."""
     for holder in (chunks, getattr(chunks, "completion_stream", None)):
         close = getattr(holder, "aclose", None)
         if close is not None:
             await close()
+    await heard.close()

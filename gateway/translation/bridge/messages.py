@@ -68,7 +68,7 @@ async def _stream(chunks: Any, model: str, names: dict[str, str], heard: Heard) 
                 event["usage"] = bill.messages_usage(heard) or {"output_tokens": 0}
             yield _event(event)
     finally:
-        await chat.closed(chunks)
+        await chat.closed(chunks, heard)
 
 
 def _event(event: dict[str, Any]) -> bytes:

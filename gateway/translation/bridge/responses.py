@@ -84,4 +84,4 @@ async def _stream(events: Any, chunks: Any, model: str, heard: Heard) -> AsyncIt
                     _billed(response, model, heard)
             yield b"event: " + kind.encode() + b"\ndata: " + _encode(said) + b"\n\n"
     finally:
-        await chat.closed(chunks)
+        await chat.closed(chunks, heard)
