@@ -108,10 +108,10 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
         plan = exchange.plan
         tenant = plan.tags.get("tenantSlug")
         cost = cost_of(answer, plan.target, exchange.gateway.table, tenant, exchange.started_at)
-    if exchange.lease is not None:
-        _settle(exchange, exchange.lease, status, answer, cost)
     if exchange.plan.journey is not None:
         _end_journey(exchange, exchange.plan.journey, status, error, relay, cost)
+    if exchange.lease is not None:
+        _settle(exchange, exchange.lease, status, answer, cost)
     closed = _closed(exchange, status, error, relay, answer, source, cost)
     exchange.plan.target.upstream.health.note(closed.error_type, closed.upstream_us, closed.ended_at)
     if exchange.cached is not None:
@@ -270,9 +270,9 @@ def _closed(
 def failed_attempt(exchange: Exchange, plan: Plan, error: CallError | None, relay: Relay | None) -> Attempt:
     """One that another follows. It costs something where a stream had begun and said so."""
     cost = None
-    if relay is not None and relay.failed_answer is not None:
+    if relay is not None and (answer := relay.before_content()) is not None:
         tenant = plan.tags.get("tenantSlug")
-        cost = cost_of(relay.failed_answer, plan.target, exchange.gateway.table, tenant, exchange.started_at).total
+        cost = cost_of(answer, plan.target, exchange.gateway.table, tenant, exchange.started_at).total
     status = relay.status if relay is not None else None
     error_type = error.error_type if error is not None else error_type_of(status or 0, None) or "upstream_error"
     plan.target.upstream.health.note(error_type, None, exchange.started_at)

@@ -50,7 +50,6 @@ class Relay:
         "content_ns",
         "encoding",
         "ended_ns",
-        "failed_answer",
         "headers",
         "lookup",
         "started",
@@ -78,8 +77,6 @@ class Relay:
         self.client_is_gone = self.started = False
         self.withheld = False
         """Whether the answer is kept from the client because another attempt may still take its place."""
-        self.failed_answer: Answer | None = None
-        """Of a stream that failed before it said anything."""
         self._filter: UsageChunkFilter | None = None
         self._looking: bytes | None = None
         """What has come of a stream before its first content; None once that was found."""
@@ -127,10 +124,13 @@ class Relay:
             return None
         answer = self._exchange.head.dialect.settle(self._looking, True)
         if answer.error is not None or (complete and not answer.complete):
-            self.failed_answer = answer
             return Outcome(None, "reset")
         self.withheld = not complete
         return None
+
+    def before_content(self) -> Answer | None:
+        """What a stream that failed ahead of its first content had told: it may have used something. None otherwise."""
+        return self._exchange.head.dialect.settle(self._looking, True) if self._looking else None
 
     @property
     def is_empty(self) -> bool:
