@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import httptools
 
@@ -17,7 +17,6 @@ from gateway.settings import Timeout
 from gateway.translation import Backend, Engine
 from gateway.translation.engine import Reply, Request
 
-T = TypeVar("T")
 KEY = "sk-provider-0123456789"
 
 
@@ -177,10 +176,3 @@ async def closing(backend: Backend) -> None:
     await client_for(backend).aclose()
     client_for.cache_clear()  # a port may come again
     handler_for.cache_clear()
-
-
-def in_loop(test: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    return asyncio.run(test())
-
-
-Waiting = Awaitable[None]
