@@ -29,6 +29,7 @@ from gateway.control.catalog import load_catalog
 from gateway.control.configuration import ConfigurationLog
 from gateway.control.identity import Identity
 from gateway.control.limiting import Limiting
+from gateway.control.privacy import Policies
 from gateway.control.secret import load_secret
 from gateway.control.state import AppState, PoolUse
 from gateway.control.vitals import Vitals
@@ -103,6 +104,9 @@ class Worker:
             counters=self._counters,
             behind=answers,
         )
+        policies = Policies(loaded.settings, store)
+        await policies.refresh()
+        gateway.capture = policies.capture
         limiting = Limiting(
             loaded.settings, catalog, store, loaded.data, self.number, functools.partial(_is_drained, loaded.data)
         )
@@ -136,6 +140,7 @@ class Worker:
                 for name, upstream in gateway.table.upstreams.items()
             },
             alerts=alerts,
+            policies=policies,
             translation=lambda: self._engine.state,
         )
         gateway.admission = limiting.limits
@@ -143,6 +148,7 @@ class Worker:
         limiting.sinks.append(alerting.hear)
         watcher = Watcher(loaded, functools.partial(self._reload, gateway, state))
         following = asyncio.create_task(identity.follow())
+        heeding = asyncio.create_task(policies.follow())
         learning = asyncio.create_task(limiting.run())
         sampling = asyncio.create_task(vitals.run())
         keeping = asyncio.create_task(configurations.run())
@@ -152,6 +158,7 @@ class Worker:
             await self._serve(gateway, state, lambda: ready(state, first_key))
         finally:
             following.cancel()
+            heeding.cancel()
             learning.cancel()
             sampling.cancel()
             keeping.cancel()
@@ -177,6 +184,8 @@ class Worker:
             gateway.admission = state.limiting.limits
         state.settings, state.catalog = loaded.settings, catalog
         state.identity.declare(loaded.settings)
+        if state.policies is not None:
+            state.policies.declare(loaded.settings)
         if self._configurations is not None:
             self._configurations.took_effect(loaded.settings, loaded.source)
         if state.alerts is not None:

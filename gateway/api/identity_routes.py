@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from gateway.api import audit, keys, tenants, users
+from gateway.api import audit, keys, privacy, tenants, users
 
 
 def identity_routes() -> list[BaseRoute]:
@@ -33,6 +33,12 @@ def identity_routes() -> list[BaseRoute]:
         Route("/api/me/tokens", users.list_tokens),
         Route("/api/me/tokens", users.create_token, methods=["POST"]),
         Route("/api/me/tokens/{key_id}", users.revoke_token, methods=["DELETE"]),
+        Route("/api/privacy/policies", privacy.list_policies),
+        Route("/api/privacy/policies", privacy.put_policy, methods=["POST"]),
+        Route("/api/privacy/policies/{scope}/{match}", privacy.delete_policy, methods=["DELETE"]),
+        Route("/api/privacy/redaction", privacy.test_redaction, methods=["POST"]),
+        Route("/api/privacy/erasures", privacy.list_certificates),
+        Route("/api/privacy/erasures", privacy.erase, methods=["POST"]),
         Route("/api/audit", audit.list_audit),
         Route("/api/audit/export", audit.export_audit),
     ]

@@ -10,7 +10,9 @@ from gateway.store.documents import AuditEntry
 
 SYSTEM = "system"
 SECRETS = ("password", "hash")
-"""Fields that no entry holds, not even hashed; that they changed is said."""
+PERSONAL = ("email", "subject")
+"""Fields that no entry holds, not even hashed; that they changed is said. Entries stay for ever and people do not: an
+entry names them by their id, and pages look up who that is. So is the `name` of what is a person's own."""
 
 
 def entry(
@@ -30,7 +32,8 @@ def _shown(item: msgspec.Struct | None, other: msgspec.Struct | None) -> bytes |
     if item is None:
         return None
     fields = msgspec.to_builtins(item)
-    for name in SECRETS:
+    is_own = "email" in fields or fields.get("owner") is not None
+    for name in (*SECRETS, *PERSONAL, *(("name",) if is_own else ())):
         if fields.get(name) is not None:
             changed = other is not None and getattr(other, name, None) != getattr(item, name)
             fields[name] = "(hidden, changed)" if changed else "(hidden)"

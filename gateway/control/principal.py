@@ -27,9 +27,9 @@ class Principal(msgspec.Struct, frozen=True):
 
     @property
     def actor(self) -> str:
-        """As the audit log names them."""
+        """As the audit log names them: people by their id, which says nothing once they are erased."""
         if self.user_id is not None:
-            return f"user:{self.name}"
+            return f"user:{self.user_id}"
         return OPERATOR if self.key_id is None else f"key:{self.name}"
 
     @property

@@ -156,7 +156,7 @@ class Sessions:
 
     async def sign_in_user(self, request: Request, user: User, then: str) -> Response:
         """For who proved who they are: by password, at their provider, by setting one up."""
-        return await self._begin(request, f"user:{user.user_id}", f"user:{user.email}", then)
+        return await self._begin(request, f"user:{user.user_id}", f"user:{user.user_id}", then)
 
     async def redeem(self, request: Request, token: str) -> Response:
         """The answer to `/login?token=…`. Raises SignInRefused."""
@@ -239,7 +239,7 @@ class Sessions:
             self._throttle.failed(address_of(request), time.monotonic())
             self._accounts.failed(email, time.monotonic())
             if user is not None:
-                await self._record("sign_in_refused", f"user:{email}", user.user_id)
+                await self._record("sign_in_refused", f"user:{user.user_id}", user.user_id)
             raise SignInRefused(401, "This address and password do not go together, or may not sign in.")
         return user
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gateway.control.identity import Identity
     from gateway.control.keys import Keyring
     from gateway.control.limiting import Limiting
+    from gateway.control.privacy import Policies
     from gateway.control.sessions import Sessions
     from gateway.control.vitals import Vitals
     from gateway.proxy.inflight import InFlightCalls
@@ -106,5 +107,7 @@ class AppState:
     """How it has been in the last hour; None in a process that does not sample."""
     pools: Callable[[], Mapping[str, PoolUse]] | None = None
     """Connections to providers, in this worker; None where there is no data plane."""
+    policies: Policies | None = None
+    """What is kept of whose calls; None in a process that follows none."""
     translation: Callable[[], EngineState] | None = None
     """Whether what translates is loaded, in this worker; None where nothing is translated."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -97,6 +97,15 @@ class DeadLetters:
                     letter.error = refused.get(letter.row.span.request_id, letter.error)
             self._replace(stay)
         return len(letters) - len(stay), len(stay)
+
+    def discard(self, is_wanted_gone: Callable[[DeadLetter], bool]) -> int:
+        """Takes letters out of the file; how many. Raises StoreError for a line that is none of ours."""
+        with self._locked():
+            letters = self.read()
+            stay = [letter for letter in letters if not is_wanted_gone(letter)]
+            if len(stay) < len(letters):
+                self._replace(stay)
+        return len(letters) - len(stay)
 
     def _replace(self, letters: list[DeadLetter]) -> None:
         if not letters:

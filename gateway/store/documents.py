@@ -28,7 +28,7 @@ class AuditEntry(msgspec.Struct, frozen=True):
 
     at: int
     actor: str
-    """`user:EMAIL`, `key:NAME`, `operator`, `cli:LOGIN` or `system`."""
+    """`user:ID`, `key:NAME`, `operator`, `cli:LOGIN` or `system`."""
     action: str
     """`created`, `changed`, `deleted`, `rotated`, `revoked`, `signed_in`, `sign_in_refused`, …"""
     kind: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -47,12 +48,14 @@ class Resealed(msgspec.Struct):
 
 
 class Erasing(Protocol):
-    async def erase_spans(self, subject: Subject, *, limit: int) -> Erased:
-        """At most `limit` spans of the subject with all that hangs on them; nothing is left when no span went."""
+    async def erase_spans(self, subject: Subject, *, totals: bool, limit: int) -> Erased:
+        """At most `limit` spans of the subject with all that hangs on them, and the values of tags that nobody else
+        has; nothing is left when no span went. `totals` as in `forget`."""
         ...
 
-    async def forget(self, subject: Subject, *, totals: bool) -> Erased:
-        """Its name in the dictionaries, and a tenant's keys. `totals`: what was counted under it goes too."""
+    async def forget(self, subject: Subject, *, totals: bool, owners: Sequence[str] = ()) -> Erased:
+        """Its name in the dictionaries, a tenant's keys, and the tokens of these people (`user_id`). `totals`: what was
+        counted under it goes too."""
         ...
 
     async def expire_tenant(

@@ -19,7 +19,7 @@ from gateway.store.documents import AuditEntry
 
 PAGE = 50
 AT_REST: tuple[Any, ...] = (None, "", [], {}, False, ["*"])
-KINDS = ("key", "tenant", "environment", "user", "session")
+KINDS = ("key", "tenant", "environment", "user", "session", "erasure")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ async def audit_page(request: Request) -> Response:
         here.frame(),
         [_row(here, entry, kind) for entry in entries],
         [_choice(name, label, kind, actor) for name, label in [("", "Everything"), *((k, f"{k}s") for k in KINDS)]],
-        actor,
+        _person(here, actor),
         with_query(urls.AUDIT, {**kept, "before": str(entries[-1].number)}) if more else "",
         with_query(urls.AUDIT, kept) if before else "",
     )
@@ -91,14 +91,22 @@ def _row(here: Desk, entry: AuditEntry, kind: str) -> AuditRow:
     named = after or before
     return AuditRow(
         here.when(entry.at),
-        entry.actor,
+        _person(here, entry.actor),
         with_query(urls.AUDIT, {"kind": kind, "actor": entry.actor}),
         entry.action.replace("_", " "),
         entry.kind,
-        str(named.get("email") or named.get("name") or named.get("slug") or entry.id),
+        _person(here, f"user:{entry.id}").removeprefix("user:")
+        if entry.kind == "user"
+        else str(named.get("name") or named.get("slug") or entry.id),
         entry.id,
         differences(before, after, here.when),
     )
+
+
+def _person(here: Desk, actor: str) -> str:
+    """`user:ADDRESS` for `user:ID` as long as there is such a person."""
+    user = here.identity.directory.users.get(actor.removeprefix("user:")) if actor.startswith("user:") else None
+    return actor if user is None else f"user:{user.email}"
 
 
 def _fields(body: bytes | None) -> dict[str, Any]:

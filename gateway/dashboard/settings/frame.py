@@ -87,7 +87,7 @@ async def desk(request: Request, title: str, current: str) -> Desk:
 def _tabs(principal: Principal, current: str) -> list[Choice]:
     pages = [("Keys", urls.KEYS), ("Environments", urls.ENVIRONMENTS), ("Tenants", urls.TENANTS)]
     if principal.role == "admin" and not principal.is_bound:
-        pages += [("Users", urls.USERS), ("Audit", urls.AUDIT)]
+        pages += [("Users", urls.USERS), ("Privacy", urls.PRIVACY), ("Audit", urls.AUDIT)]
     if principal.user_id is not None:
         pages.append(("Account", urls.ACCOUNT))
     return [Choice(label, path, path == current) for label, path in pages]

@@ -9,6 +9,7 @@ from gateway.dashboard.settings import urls
 from gateway.dashboard.settings.audit import audit_page
 from gateway.dashboard.settings.environments import environment_action, environments_page
 from gateway.dashboard.settings.keys import key_action, key_page, keys_page
+from gateway.dashboard.settings.privacy import privacy_action, privacy_page
 from gateway.dashboard.settings.tenants import tenant_action, tenant_page, tenants_page
 from gateway.dashboard.settings.users import account_action, account_page, user_action, user_page, users_page
 
@@ -31,6 +32,8 @@ RULES = (
     Rule(urls.USER_ACTION, ADMINS, methods=POST, page=True, unbound=True),
     Rule(urls.ACCOUNT, READERS, page=True, people=True),
     Rule(urls.ACCOUNT_ACTION, READERS, methods=POST, page=True, people=True),
+    Rule(urls.PRIVACY, ADMINS, page=True, unbound=True),
+    Rule(urls.PRIVACY_ACTION, ADMINS, methods=POST, page=True, unbound=True),
     Rule(urls.AUDIT, ADMINS, page=True, unbound=True),
 )
 
@@ -51,5 +54,7 @@ def routes() -> list[BaseRoute]:
         Route(urls.USER_ACTION, user_action, methods=POST),
         Route(urls.ACCOUNT, account_page),
         Route(urls.ACCOUNT_ACTION, account_action, methods=POST),
+        Route(urls.PRIVACY, privacy_page),
+        Route(urls.PRIVACY_ACTION, privacy_action, methods=POST),
         Route(urls.AUDIT, audit_page),
     ]

@@ -18,6 +18,8 @@ USER_ACTION = "/settings/users/{user_id}/{action}"
 ACCOUNT = "/settings/account"
 ACCOUNT_ACTION = "/settings/account/{action}"
 AUDIT = "/settings/audit"
+PRIVACY = "/settings/privacy"
+PRIVACY_ACTION = "/settings/privacy/{action}"
 AUDIT_EXPORT = "/api/audit/export"
 
 
@@ -39,6 +41,10 @@ def user(user_id: str, action: str = "") -> str:
 
 def account(action: str = "") -> str:
     return _of(ACCOUNT, action)
+
+
+def privacy(action: str) -> str:
+    return _of(PRIVACY, action)
 
 
 def _of(path: str, action: str) -> str:

@@ -30,9 +30,11 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 PRAGMA cache_size = -32768;
 PRAGMA temp_store = MEMORY;
+PRAGMA secure_delete = ON;
 PRAGMA wal_autocheckpoint = 4000;
 PRAGMA journal_size_limit = 67108864;
 """
+# secure_delete: what retention or an erasure deletes is overwritten, not only unlinked.
 # synchronous NORMAL in WAL: a power cut can take the last transactions, never the database. The journal still has
 # them: the recorder's position is in the same transaction.
 GIVE_WAY_STEPS = 2000

@@ -1,4 +1,4 @@
-"""Everything of a tenant or a user goes, in small steps. Freed pages are overwritten: nothing stays in the file.
+"""Everything of a tenant or a user goes, in small steps. What is deleted is overwritten in the file as well.
 
 Totals are kept or deleted with their series; a series that is kept loses the name and gets `erased-…` in its place,
 which says nothing and is never given twice.
@@ -7,7 +7,7 @@ which says nothing and is never given twice.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import aiosqlite
@@ -43,34 +43,32 @@ DELETE_SERIES = "DELETE FROM series WHERE id = ?"
 DELETE_HOURS = "DELETE FROM rollups_hourly WHERE series = ?"
 DELETE_DAYS = "DELETE FROM rollups_daily WHERE series = ?"
 KEYS_OF_TENANT = "DELETE FROM keys WHERE json_extract(key, '$.tenant') = ?"
+KEYS_OF_OWNERS = "DELETE FROM keys WHERE json_extract(key, '$.owner') IN (SELECT value FROM json_each(?))"
 BUMP = """
 INSERT INTO facts (name, value) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1
 """
-OVERWRITE, AS_BEFORE = "PRAGMA secure_delete = ON", "PRAGMA secure_delete = FAST"
 
 
 class Eraser:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def erase_spans(self, subject: Subject, *, limit: int) -> Erased:
+    async def erase_spans(self, subject: Subject, *, totals: bool, limit: int) -> Erased:
         sql = SPANS_OF_USER if subject.kind == "user" else SPANS_OF_TENANT
         async with self._database.writing() as db:
-            await db.execute_fetchall(OVERWRITE)
             rows = list(await db.execute_fetchall(sql, (subject.value, limit)))
             erased = await _delete(db, rows)
             if rows:
-                tags = {Series(TAG + key, value) for *_, column in rows for key, value in tags_of(column).items()}
-                users = {user for *_, user, _ in rows if user is not None}
-                erased.values += await _forget_unused(db, tags, users)
+                names = {Series(TAG + key, value) for *_, column in rows for key, value in tags_of(column).items()}
+                names |= {Series(USER, user) for *_, user, _ in rows if user is not None}
+                others = {series for series in names if series.value != subject.value}  # its own: see `forget`
+                erased.add(await _forget_unused(db, others, totals=totals))
                 await db.execute_fetchall(FREE_PAGES)
-            await db.execute_fetchall(AS_BEFORE)
         return erased
 
-    async def forget(self, subject: Subject, *, totals: bool) -> Erased:
+    async def forget(self, subject: Subject, *, totals: bool, owners: Sequence[str] = ()) -> Erased:
         erased = Erased()
         async with self._database.writing() as db:
-            await db.execute_fetchall(OVERWRITE)
             sql = SERIES_OF_USER if subject.kind == "user" else SERIES_OF_TENANT
             found = [(number, scope) for number, scope in await db.execute_fetchall(sql, (subject.value,))]
             erased.values += len(found)
@@ -82,10 +80,11 @@ class Eraser:
             if subject.kind == "tenant":
                 erased.rollups += await _forget_cubes(db, subject.value, name, totals=totals)
                 erased.keys += (await db.execute(KEYS_OF_TENANT, (subject.value,))).rowcount
-                await db.execute(BUMP, ("keys_version",))
+            tokens = (msgspec.json.encode(owners).decode(),)
+            erased.keys += (await db.execute(KEYS_OF_OWNERS, tokens)).rowcount
+            await db.execute(BUMP, ("keys_version",))
             await db.execute(BUMP, ("series_version",))
             await db.execute_fetchall(FREE_PAGES)
-            await db.execute_fetchall(AS_BEFORE)
         await self._database.checkpoint()
         return erased
 
@@ -108,24 +107,23 @@ async def _delete(db: aiosqlite.Connection, rows: list[Any]) -> Erased:
     return Erased(spans=len(rows), bodies=bodies, tags=len(tags), bills=bills)
 
 
-async def _forget_unused(db: aiosqlite.Connection, tags: set[Series], users: set[str]) -> int:
-    """Names that no span has any more, of the spans that just went; what was counted under them stays. Reserved tags
-    but those of the user and the session name no person."""
-    personal = {f"{TAG}userId", f"{TAG}sessionId"}
-    reserved = {TAG + key for key in RESERVED_TAGS} - personal
-    unused = [
-        series
-        for series in tags
-        if series.scope not in reserved and not await db.execute_fetchall(IS_TAG_USED, (series.labels,))
-    ]
-    unused += [Series(USER, user) for user in users if not await db.execute_fetchall(IS_USER_USED, (user,))]
-    forgotten = 0
-    for series in unused:
+async def _forget_unused(db: aiosqlite.Connection, names: set[Series], *, totals: bool) -> Erased:
+    """Names that no span has any more, of the spans that just went. Reserved tags but those of the user and the
+    session name no person."""
+    reserved = {TAG + key for key in RESERVED_TAGS} - {f"{TAG}userId", f"{TAG}sessionId"}
+    forgotten = Erased()
+    for series in names:
+        used, key = (IS_USER_USED, series.value) if series.scope == USER else (IS_TAG_USED, series.labels)
+        if series.scope in reserved or await db.execute_fetchall(used, (key,)):
+            continue
         for number, scope in await db.execute_fetchall(SERIES_BY_LABELS, (series.labels,)):
-            name = _pseudonym()
-            await db.execute(RENAME, (name, Series(scope, name).labels, number))
-            forgotten += 1
-    if forgotten:
+            forgotten.values += 1
+            if totals:
+                forgotten.rollups += await _delete_series(db, [number])
+            else:
+                name = _pseudonym()
+                await db.execute(RENAME, (name, Series(scope, name).labels, number))
+    if forgotten.values:
         await db.execute(BUMP, ("series_version",))
     return forgotten
 

@@ -57,7 +57,7 @@ class SqliteStore:
         self._menus = Menus(self._database)
         self._control = Control(self._database)
         self._documents = DocumentTables(self._database)
-        self._answers = AnswerTable(self._database, sealer)
+        self._answers = AnswerTable(self._database)
         self._expiry = Expiry(self._database)
         self._eraser = Eraser(self._database)
         self._resealer = Resealer(self._database, sealer)
@@ -88,11 +88,11 @@ class SqliteStore:
     ) -> int:
         return await self._expiry.expire_tenant(tenant, spans_before_us=spans_before_us, payloads=payloads, limit=limit)
 
-    async def erase_spans(self, subject: Subject, *, limit: int) -> Erased:
-        return await self._eraser.erase_spans(subject, limit=limit)
+    async def erase_spans(self, subject: Subject, *, totals: bool, limit: int) -> Erased:
+        return await self._eraser.erase_spans(subject, totals=totals, limit=limit)
 
-    async def forget(self, subject: Subject, *, totals: bool) -> Erased:
-        return await self._eraser.forget(subject, totals=totals)
+    async def forget(self, subject: Subject, *, totals: bool, owners: Sequence[str] = ()) -> Erased:
+        return await self._eraser.forget(subject, totals=totals, owners=owners)
 
     async def reseal(self, after: int, *, limit: int) -> Resealed:
         return await self._resealer.reseal(after, limit=limit)
