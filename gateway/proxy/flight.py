@@ -89,7 +89,8 @@ class Flight:
         if listener in self._listeners:
             self._listeners.remove(listener)
         if not self._listeners and self._abandoned and not self._over:
-            self._abandoned = False  # it is now that the call itself is left
+            self._abandoned = False  # it is now that the call itself is left; that is counted anew
+            self.leader.gateway.counters.client_gone -= 1
             self.leader.client_gone()
 
     def check(self, now: float) -> None:
@@ -115,6 +116,7 @@ class Flight:
         self._door = CLOSED
         if self._listeners:
             self._abandoned = True
+            self.leader.gateway.counters.client_gone += 1
             return True
         self._land()
         return False
@@ -233,8 +235,6 @@ class Flight:
         self._over = True
         self._cache.landed(self)
         self.leader.gateway.timed.discard(self)
-        if self._abandoned:
-            self.leader.gateway.counters.client_gone += 1
 
     def _waiting(self) -> list[Listener]:
         """Those that have been sent nothing, who listen no more from here on."""

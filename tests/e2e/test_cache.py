@@ -27,7 +27,7 @@ def cached(tmp_path_factory: pytest.TempPathFactory, scripted: Upstream) -> Iter
         providers={"raw": raw},
         prices={"overrides": PRICE},
         models={
-            "brief": {"targets": ["raw/m-brief"], "cache_ttl_s": 0.3},
+            "brief": {"targets": ["raw/m-brief"], "cache_ttl_s": 1},
             "never": {"targets": ["raw/m-never"], "cache_ttl_s": 0},
         },
         cache={"mode": "memory", "max_entry_kb": 64, "models": ["raw/m-*", "brief", "never"]},
@@ -50,6 +50,12 @@ def cache_of(*answers: Message) -> list[str | None]:
 
 def stream(gateway: Gateway, text: str, *headers: str, **more: Any) -> Message:
     return gateway.chat("raw/m-1", text, *headers, stream=True, **more)
+
+
+def with_cache(gateway: Gateway, settings: str) -> Gateway:
+    plain = gateway.config.read_text("utf-8").partition("cache:")[0]
+    gateway.config.write_text(f"{plain}cache: {settings}\n", "utf-8")
+    return gateway.start()
 
 
 class Gate:
@@ -86,10 +92,15 @@ def test_the_second_call_gets_the_same_bytes_costs_nothing_and_is_a_row(cached: 
     asked, given = cached.row_of(first), cached.row_of(second)
     assert (asked["cache"], asked["cost_usd"], asked["cost_source"]) == ("miss", COST_USD, "override")
     assert (given["cache"], given["cost_usd"], given["cost_source"]) == ("hit", 0, "cache")
+    assert (asked["saved_usd"], given["saved_usd"]) == (None, COST_USD)
     assert (len(asked["attempts"]), given["attempts"]) == (1, [])
     assert (given["input_tokens"], given["output_tokens"]) == (9, 4)
     assert (given["response_body"], given["finish_reason"]) == (asked["response_body"], "stop")
     assert (given["upstream_ms"], given["error_type"]) == (None, None)
+
+    _, sums = cached.get(f"/api/stats?tenant=acme&from={asked['started_at']}")
+    assert (sums["requests"], sums["cost_usd"], sums["saved_usd"]) == (2, COST_USD, COST_USD)
+    assert (sums["input_tokens"], sums["output_tokens"]) == (9, 4), "what the provider was asked for"
 
     assert metric(cached, "cache_hits_total") == hits + 1
     assert metric(cached, "cache_misses_total") == misses + 1
@@ -355,11 +366,11 @@ def test_a_leader_whose_client_leaves_goes_on_for_the_others(cached: Gateway, up
         wait_for(lambda: metric(cached, "cache_hits_total") == hits + 1, "another waits")
         gone = metric(cached, "client_gone_total")
         leader.reset()
+        wait_for(lambda: metric(cached, "client_gone_total") == gone + 1, "the first one's client is gone")
         gate.open.set()
         answered = follower.result()
     assert (answered.status, answered.header("x-callgate-cache")) == (200, "hit")
     assert gate.calls == 1
-    wait_for(lambda: metric(cached, "client_gone_total") == gone + 1, "it is counted")
     cached.row_of(answered)
     (row,) = [row for row in cached.rows("status=499") if row["input_preview"] == "left alone"]
     assert (row["error_type"], row["cost_usd"], row["cache"]) == ("cancelled", COST_USD, "miss")
@@ -447,6 +458,77 @@ def test_one_connection_asks_again_and_again(cached: Gateway, upstream: Upstream
         wire.send(request * 20)
         answers = [wire.message() for _ in range(20)]
     assert cache_of(*answers) == ["miss"] + ["hit"] * 19
+
+
+def test_nobody_waits_for_ever_for_the_first_or_at_all_where_it_is_not_wanted(
+    own_gateway: Gateway, upstream: Upstream
+) -> None:
+    gate = upstream.script = Gate()
+    gateway = with_cache(own_gateway, "{mode: memory, wait_s: 0.2}")
+    with ThreadPoolExecutor(2) as clients:
+        calls = [clients.submit(gateway.chat, "raw/m-1", "slow") for _ in range(2)]
+        wait_for(lambda: gate.calls == 2, "the second one goes itself")
+        gate.open.set()
+        assert [call.result().status for call in calls] == [200, 200]
+    assert gateway.stop() == 0
+
+    gate = upstream.script = Gate()
+    gateway = with_cache(own_gateway, "{mode: memory, single_flight: false}")
+    with ThreadPoolExecutor(2) as clients:
+        calls = [clients.submit(gateway.chat, "raw/m-1", "alone") for _ in range(2)]
+        wait_for(lambda: gate.calls == 2, "both go")
+        gate.open.set()
+        assert cache_of(*[call.result() for call in calls]) == ["miss", "miss"]
+    assert cache_of(gateway.chat("raw/m-1", "alone")) == ["hit"]
+    assert gateway.stop() == 0
+
+
+# ---------------------------------------------------------------------------------------- the store
+
+
+def in_store(gateway: Gateway) -> Gateway:
+    return with_cache(gateway, "{mode: store}")
+
+
+def test_in_the_store_answers_outlive_the_process(own_gateway: Gateway, upstream: Upstream) -> None:
+    upstream.script = completes
+    gateway = in_store(own_gateway)
+    whole, streamed = gateway.chat("raw/m-1", "kept"), stream(gateway, "kept")
+    assert cache_of(whole, streamed) == ["miss", "miss"]
+    assert gateway.stop() == 0
+    gateway.start()
+    only = "x-callgate-cache: only-if-cached"
+    again = [gateway.chat("raw/m-1", "kept"), stream(gateway, "kept"), gateway.chat("raw/m-1", "kept", only)]
+    assert cache_of(*again) == ["hit", "hit", "hit"]
+    assert [each.body for each in again] == [whole.body, streamed.body, whole.body]
+    assert gateway.row_of(again[0])["saved_usd"] is None, "the price of this model is not known"
+    assert gateway.chat("raw/m-1", "never asked", only).status == 504
+    assert cache_of(gateway.chat("raw/m-1", "never asked")) == ["miss"]
+    assert gateway.stop() == 0
+    assert upstream.seen.qsize() == 3
+
+
+def test_calls_that_wait_for_the_store_share_what_is_found_there(own_gateway: Gateway, upstream: Upstream) -> None:
+    upstream.script = completes
+    gateway = in_store(own_gateway)
+    first = gateway.chat("raw/m-1", "shared")
+    assert gateway.stop() == 0
+    gateway.start()
+    with ThreadPoolExecutor(20) as clients:
+        answers = list(clients.map(lambda _: gateway.chat("raw/m-1", "shared"), range(40)))
+    assert set(cache_of(*answers)) == {"hit"}
+    assert {each.body for each in answers} == {first.body}
+    assert upstream.seen.qsize() == 1
+    assert gateway.stop() == 0
+
+
+def test_content_that_may_not_be_kept_is_not_kept_here_either(own_gateway: Gateway, upstream: Upstream) -> None:
+    upstream.script = completes
+    with own_gateway.config.open("a", encoding="utf-8") as config:
+        config.write("privacy: {policies: [{scope: tenant, match: acme, payloads: none}]}\n")
+    gateway = in_store(own_gateway)
+    assert cache_of(gateway.chat("raw/m-1"), gateway.chat("raw/m-1")) == ["bypass", "bypass"]
+    assert gateway.stop() == 0
 
 
 # ---------------------------------------------------------------------------------------- off
