@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -64,7 +64,9 @@ class NoticeRow:
     when: str
     kind: str
     tone: str
-    title: str
+    what: str
+    href: str
+    """Of the rule; empty for what has none."""
     text: str
     told: list[tuple[str, str, str]]
     """(receiver, state, what went wrong)"""
@@ -158,7 +160,7 @@ async def _page(here: Desk, *, problem: str = "", form: dict[str, str] | None = 
         here.frame(problem, form=form),
         firing=[row for record in records for row in firing_rows(here, record)],
         rules=[_rule_row(alerts, record) for record in records],
-        notices=[notice_row(each, here.when) for each in kept],
+        notices=[notice_row(each, here.when, rules) for each in kept],
         older=urls.alerts({"before": older}) if older else "",
         newest=urls.alerts() if cursor else "",
         silences=[
@@ -231,8 +233,11 @@ def _rule_row(alerts: Alerts, record: RuleRecord) -> RuleRow:
     )
 
 
-def notice_row(kept: Kept, when: Callable[[int | None], str]) -> NoticeRow:
+def notice_row(kept: Kept, when: Callable[[int | None], str], rules: Container[str]) -> NoticeRow:
     notice = kept.notice
     tone = "success" if notice.kind == "resolved" else SEVERITY_TONES[notice.severity]
     told = [(name, each.state, each.error or "") for name, each in sorted(kept.sent.items())]
-    return NoticeRow(when(notice.at_us), notice.kind, tone, notice.title, notice.text, told, notice.silenced)
+    is_rule = notice.rule in rules
+    what = (f"{notice.rule} ({notice.of})" if notice.of else notice.rule) if is_rule else notice.title
+    href = urls.alert_rule(notice.rule) if is_rule else ""
+    return NoticeRow(when(notice.at_us), notice.kind, tone, what, href, notice.text, told, notice.silenced)

@@ -101,7 +101,7 @@ def test_what_fires_stands_on_top_and_in_the_history(house: House) -> None:
     fire(house)
     page = main_of(house.get("/alerts"))
     assert page.index("Firing") < page.index("acme&lt;b&gt;") < page.index(">History<")
-    assert "Firing: volume (acme&lt;b&gt;)" in page
+    assert "volume (acme&lt;b&gt;)</a>" in page
     assert "<b>" not in page.replace("<b><svg", "")
     one = house.get("/alerts/rules/volume").text
     assert "5 calls" in one
