@@ -37,7 +37,9 @@ export function visible(text) {
 // Lays out `text` inside `place`. Blocks that are the same stay as they are, so a stream moves nothing that was read
 // and no selection is lost.
 export function layOut(place, text) {
-  const fresh = [...DOMPurify.sanitize(engine.render(visible(text)), ALLOWED).childNodes];
+  const clean = DOMPurify.sanitize(engine.render(visible(text)), ALLOWED);
+  for (const code of clean.querySelectorAll("pre")) code.tabIndex = 0; // it scrolls, by keys as well
+  const fresh = [...clean.childNodes];
   fresh.forEach((node, at) => {
     const old = place.childNodes[at];
     if (!old) place.append(node);

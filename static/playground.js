@@ -43,7 +43,7 @@ function named(kept) {
   id = kept.id;
   root.dataset.conversation = id;
   history.replaceState(history.state, "", `/playground/${id}`);
-  part("title").textContent = kept.title;
+  part("talk-title").textContent = kept.title;
   part("rename").action = `/playground/${id}/rename`;
   part("rename").elements.title.value = kept.title;
   part("delete").action = `/playground/${id}/delete`;

@@ -28,6 +28,7 @@ MOST_BYTES = 16 * 1024 * 1024
 LONGEST_TITLE = 80
 SEARCHED_CHARACTERS = 4000
 """Of what somebody asked; the answers are found in the log."""
+_MARKS = re.compile(r"[*_`#>]+")
 IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+=*\Z")
 
 
@@ -215,7 +216,9 @@ def _checked(talk: Talk) -> bytes:
 
 
 def _title(talk: Talk) -> str:
-    words = " ".join(talk.rounds[0].text.split()) if talk.rounds else ""
+    """The first line of the first message, without the marks of markdown."""
+    lines = talk.rounds[0].text.strip().splitlines() if talk.rounds else []
+    words = " ".join(_MARKS.sub("", lines[0]).split()) if lines else ""
     if len(words) > LONGEST_TITLE:
         words = words[: LONGEST_TITLE - 1].rsplit(" ", 1)[0] + "…"
     return words or "New conversation"

@@ -40,7 +40,8 @@ def on_a_store(folder: Path, act: Callable[[Conversations, Conversations], Corou
     ("text", "title"),
     [
         ("What is a span?", "What is a span?"),
-        ("  Two\n\nlines ", "Two lines"),
+        ("  Two   words\n\nand lines ", "Two words"),
+        ("## Of `spans`, **briefly**", "Of spans, briefly"),
         ("word " * 30, ("word " * 15).strip() + "…"),
         ("", "New conversation"),
     ],

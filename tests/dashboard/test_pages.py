@@ -28,6 +28,7 @@ from gateway.dashboard.flight import FlightRows
 from gateway.dashboard.jump import Jumps
 from gateway.dashboard.login import Login, Setup
 from gateway.dashboard.overview import Overview
+from gateway.dashboard.playground import PlaygroundPage
 from gateway.dashboard.raw import Found, NodePart
 from gateway.dashboard.render import POLICY, environment
 from gateway.dashboard.repeat import DiffPage, ReplayPage
@@ -82,6 +83,7 @@ PAGES = {
     "find": f"/requests/{CALL.request_id}/find/request?find=registry",
     "node": f"/requests/{CALL.request_id}/node/request?at=/messages",
     "values": "/requests/filter-values?field=model",
+    "playground": "/playground",
     "login": "/login",
     "components": "/dashboard/components",
 }
@@ -219,6 +221,7 @@ WHOLE = (
     UserPage,
     AccountPage,
     AuditPage,
+    PlaygroundPage,
     ErrorPage,
     Components,
 )
