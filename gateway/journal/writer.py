@@ -82,7 +82,10 @@ class JournalWriter:
             self._in_flight -= 1
         self._closed += 1
         meta = self._encode(closed)
-        request, response = _pieces(request), _pieces(response)
+        if len(request) > MANY_PIECES:
+            request = (b"".join(request),)
+        if len(response) > MANY_PIECES:
+            response = (b"".join(response),)
         size = FRAME_HEADER_BYTES + len(meta)
         for piece in request:
             size += len(piece)
@@ -274,10 +277,6 @@ class JournalWriter:
             self._spare = None
         self._segment.seal()
         os.close(self._lock)
-
-
-def _pieces(body: Sequence[bytes]) -> Sequence[bytes]:
-    return body if len(body) <= MANY_PIECES else (b"".join(body),)
 
 
 def _the_bill(closed: CallClosed) -> CallClosed:

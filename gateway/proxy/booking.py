@@ -86,41 +86,44 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
     """
     if exchange.booked is not None:
         return exchange.booked
-    assert exchange.plan is not None
-    answer, source, cost = Answer(), "none", Cost()
-    if relay is not None:
-        body = decoded(relay.tap.joined(), relay.encoding)
+    plan, gateway = exchange.plan, exchange.gateway
+    assert plan is not None
+    target = plan.target
+    upstream, source = target.upstream, "none"
+    if relay is None:
+        answer, cost = Answer(), Cost()
+    else:
+        body = relay.tap.joined()
+        if relay.encoding:
+            body = decoded(body, relay.encoding)
         dialect = exchange.head.dialect
-        upstream = exchange.plan.target.upstream
         asked = exchange.raw if exchange.request_tap is None else exchange.request_tap.joined()
-        context = Context(exchange.head.path, asked, relay.lookup, exchange.plan.target.model, upstream.evidence)
+        context = Context(exchange.head.path, asked, relay.lookup, target.model, upstream.evidence)
         if relay.status < 400:
             answer = dialect.settle(body, relay.streaming, context)
         else:
             answer = dialect.read(body, relay.streaming, relay.status, context)
         if answer.bill_id is not None:
-            exchange.gateway.bills.settle_once(upstream.name, answer)
+            gateway.bills.settle_once(upstream.name, answer)
         if answer.usage is not None:
             source = "reported"
         elif relay.streaming and (error is not None or relay.client_is_gone or not answer.complete):
             answer.usage = _estimated(exchange, body)
             source = "estimated" if answer.usage is not None else "none"
-        plan = exchange.plan
-        tenant = plan.tags.get("tenantSlug")
-        cost = cost_of(answer, plan.target, exchange.gateway.table, tenant, exchange.started_at)
-    if exchange.plan.journey is not None:
-        _end_journey(exchange, exchange.plan.journey, status, error, relay, cost)
+        cost = cost_of(answer, target, gateway.table, plan.tags.get("tenantSlug"), exchange.started_at)
+    if plan.journey is not None:
+        _end_journey(exchange, plan.journey, status, error, relay, cost)
     if exchange.lease is not None:
         _settle(exchange, exchange.lease, status, answer, cost)
     closed = _closed(exchange, status, error, relay, answer, source, cost)
-    exchange.plan.target.upstream.health.note(closed.error_type, closed.upstream_us, closed.ended_at)
+    upstream.health.note(closed.error_type, closed.upstream_us, closed.ended_at)
     if exchange.cached is not None:
         closed = exchange.cached.booked(closed)
-    said = relay.tap.first(exchange.gateway.payload_bytes) if relay is not None else ()
-    exchange.gateway.journal.close(*as_kept(exchange, closed, said, own_message=error is not None))
+    said = relay.tap.first(gateway.payload_bytes) if relay is not None else ()
+    gateway.journal.close(*as_kept(exchange, closed, said, own_message=error is not None))
     exchange.booked = cost
     if relay is not None:
-        exchange.gateway.counters.bytes_out += relay.tap.size
+        gateway.counters.bytes_out += relay.tap.size
     return cost
 
 

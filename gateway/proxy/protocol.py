@@ -351,8 +351,10 @@ class GatewayProtocol(HttpToolsProtocol):
         elif not self._keep_alive:
             self._outbox.flush()
             self.transport.close()
-        else:
+        elif self._waiting or self._unreadable is not None:
             self._next()
+        else:
+            self.flow.resume_reading()
 
     def _next(self) -> None:
         """The requests that wait in line, until one of them takes its time."""

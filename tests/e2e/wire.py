@@ -95,7 +95,9 @@ class Wire:
 
     def readable(self) -> bool:
         """Whether something has come that was not received yet."""
-        return bool(select.select([self.sock], [], [], 0)[0])
+        poll = select.poll()  # `select` takes no descriptor beyond 1023
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(0))
 
     def until(self, mark: bytes) -> bytes:
         while mark not in self.buffer:
