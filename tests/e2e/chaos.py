@@ -155,7 +155,8 @@ def _ending(seen: Seen, attempts: list[tuple[str, Outcome]]) -> str:
     last = attempts[-1][1] if attempts else None
     if last in (ANSWER, STREAM):
         return f"answered at attempt {len(attempts)}"
-    return "broken after content" if last is not None and last.final else f"every attempt failed ({seen.status})"
+    broken = last is not None and (last.final or seen.status is None)
+    return "broken after content" if broken else f"every attempt failed ({seen.status})"
 
 
 def _of_the_client(call: str, seen: Seen, attempts: list[tuple[str, Outcome]], row: dict[str, Any]) -> Iterator[str]:
@@ -171,6 +172,8 @@ def _of_the_client(call: str, seen: Seen, attempts: list[tuple[str, Outcome]], r
     elif last is not None and last.final:
         if complete or seen.texts != expected or b'"error"' not in seen.body:
             yield f"broken, but the client got {seen.status} {seen.body[-200:]!r}"
+    elif seen.status is None and seen.texts == [text_of(call, len(attempts))]:
+        return  # a whole answer that was cut so late that its beginning had been passed on
     elif len(row["attempts"]) < MOST_ATTEMPTS:  # more where one was lost with its connection
         yield f"given up after {len(row['attempts'])} attempts"
     elif complete:
