@@ -1,5 +1,5 @@
-"""Recorded answers written in other ways that mean the same: a provider may order keys, space, escape and end lines as it
-likes, and does after any Tuesday's release."""
+"""Recorded answers written in other ways that mean the same: a provider may order keys, space, escape and end lines as
+it likes, and does after any Tuesday's release."""
 
 from __future__ import annotations
 
