@@ -11,6 +11,7 @@ import pytest
 
 from gateway.store import open_store
 from gateway.store.answers import KeptAnswer
+from gateway.store.erasing import Subject
 from gateway.store.sqlite.answers import ROW_BYTES
 
 MUCH = 1 << 20
@@ -69,3 +70,12 @@ def test_those_whose_time_is_over_make_room_first(tmp_path: Path) -> None:
         return int(await store.clear_answers())
 
     assert told(tmp_path, story) == 1
+
+
+def test_when_somebody_is_erased_all_answers_go_for_nobody_knows_whose_they_are(tmp_path: Path) -> None:
+    async def story(store: Any) -> int:
+        await store.put_answers([kept("a")], max_bytes=MUCH, now_us=10)
+        await store.forget(Subject("tenant", "acme"), totals=True)
+        return int(await store.clear_answers())
+
+    assert told(tmp_path, story) == 0

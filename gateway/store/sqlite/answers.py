@@ -22,7 +22,7 @@ DELETE FROM answers WHERE key IN (
 )
 """
 SIZE = "SELECT coalesce(sum(size), 0) FROM answers INDEXED BY ix_answers_age"
-DELETE_ALL = "DELETE FROM answers"
+DELETE_ANSWERS = "DELETE FROM answers"
 
 ROW_BYTES = 128
 """What an answer takes beside its body, about."""
@@ -48,4 +48,4 @@ class AnswerTable:
 
     async def clear_answers(self) -> int:
         async with self._database.writing() as db:
-            return (await db.execute(DELETE_ALL)).rowcount
+            return (await db.execute(DELETE_ANSWERS)).rowcount

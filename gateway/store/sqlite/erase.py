@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.core.span import RESERVED_TAGS
 from gateway.store.erasing import Erased, Subject
+from gateway.store.sqlite.answers import DELETE_ANSWERS
 from gateway.store.sqlite.connection import Database
 from gateway.store.sqlite.expire import DELETE_DETAILS, DELETE_PAYLOAD, DELETE_SPAN, DELETE_TAG, FREE_PAGES
 from gateway.store.sqlite.rows import tags_of
@@ -69,6 +70,7 @@ class Eraser:
     async def forget(self, subject: Subject, *, totals: bool, owners: Sequence[str] = ()) -> Erased:
         erased = Erased()
         async with self._database.writing() as db:
+            await db.execute(DELETE_ANSWERS)  # nobody knows whose they are
             sql = SERIES_OF_USER if subject.kind == "user" else SERIES_OF_TENANT
             found = [(number, scope) for number, scope in await db.execute_fetchall(sql, (subject.value,))]
             erased.values += len(found)
