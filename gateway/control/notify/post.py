@@ -1,7 +1,8 @@
 """One POST, to an address that was checked: HTTP/1.1 by hand, since that is all it takes.
 
 A client library would look the name up again, follow redirects unless told not to, and cost the gateway megabytes
-(docs/decisions/0095-notices-leave-through-a-book.md). The certificate is checked against the name, the connection goes to the address.
+(docs/decisions/0095-notices-leave-through-a-book.md). The certificate is checked against the name, the connection goes
+to the address.
 """
 
 from __future__ import annotations
