@@ -138,6 +138,10 @@ class Scribe:
         span.error_message = message[:ERROR_CHARACTERS] if message is not None else None
         for name in _SAME_IN_BOTH:
             setattr(span, name, getattr(closed, name))
+        # A model is what the client wrote: anything.
+        span.model = self._once_more(span.model)
+        span.priced_as = self._once_more(span.priced_as)
+        span.attempts = [msgspec.structs.replace(each, model=self._once_more(each.model)) for each in closed.attempts]
 
     # ------------------------------------------------------------------------------------------ content
 
@@ -177,8 +181,8 @@ class Scribe:
         return Payload(
             request_bytes=closed.request_bytes,
             response_bytes=closed.response_bytes,
-            request_content_type=closed.request_content_type,
-            response_content_type=closed.response_content_type,
+            request_content_type=self._once_more(closed.request_content_type),
+            response_content_type=self._once_more(closed.response_content_type),
             request_headers=self._redactor.headers(closed.request_headers, counts),
             response_headers=self._redactor.headers(closed.response_headers, counts),
             timing=closed.timing,

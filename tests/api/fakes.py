@@ -23,6 +23,7 @@ from gateway.api.access import DELEGATED, Rule
 from gateway.api.matching import is_unpriced, matches, succeeded
 from gateway.control.alerts import Alerts
 from gateway.control.identity import Identity
+from gateway.control.privacy import Policies
 from gateway.control.state import AppState
 from gateway.core.health import JournalHealth, RecorderHealth
 from gateway.core.key import Key
@@ -345,6 +346,8 @@ def make_state(
         version="9.9.9",
         worker=3,
         alerts=Alerts(settings, store),
+        data=folder,
+        policies=Policies(settings, store),
     )
 
 
