@@ -50,6 +50,7 @@ PAGES = {
     "tenant": "/tenants/acme?period=7d",
     "operations": "/operations",
     "configuration": "/operations/configuration/2",
+    "playground": "/playground",
     "components": "/dashboard/components",
     "error": "/nowhere",
 }

@@ -28,7 +28,7 @@ MOST_BYTES = 16 * 1024 * 1024
 LONGEST_TITLE = 80
 SEARCHED_CHARACTERS = 4000
 """Of what somebody asked; the answers are found in the log."""
-_MARKS = re.compile(r"[*_`#>]+")
+_MARKS = re.compile(r"^[#>\s]+|\*\*|__|`+")
 IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+=*\Z")
 
 
