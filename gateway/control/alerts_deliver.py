@@ -14,7 +14,7 @@ import random
 import msgspec
 
 from gateway.control.alerts import Alerts
-from gateway.control.alerts_kept import DELIVERY, KNOWN, NOTICE, Delivery, Kept, Sending
+from gateway.control.alerts_kept import DELIVERY, KNOWN, NOTICE, SILENCE, Delivery, Kept, Sending
 from gateway.control.notify.sink import Undelivered
 from gateway.core.alerts.notice import Notice
 from gateway.errors import Conflict
@@ -138,11 +138,14 @@ class Courier:
             return
 
     async def forget(self, before_us: int) -> int:
-        """Takes a little of what is older out of the history; how much."""
+        """Takes a little of what is older out of the history, and silences that ended before then; how many notices."""
         old = [each for each in await self._store.documents(NOTICE, limit=PRUNE) if int(each.id[:20]) < before_us]
         for each in old:
             notice = _decode_kept(each.body).notice
             if not notice.lasts:
                 await self._store.delete_document(KNOWN, notice.id)
             await self._store.delete_document(NOTICE, each.id)
+        for key, silence in (await self._alerts.silences(ended=True)).items():
+            if silence.until_us < before_us:
+                await self._store.delete_document(SILENCE, key)
         return len(old)

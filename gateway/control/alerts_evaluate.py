@@ -9,7 +9,7 @@ changes nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import msgspec
 
@@ -47,7 +47,7 @@ MOST_EVENTS = 200
 MOST_READINGS = 100
 GONE = AlertRule(name="gone", metric="requests", above=0)
 
-Reached = Callable[[int], Iterable[Event]]
+Reached = Callable[[int], AsyncIterator[Event]]
 """What budgets have reached, asked at each look: an event that a crash swallowed is told all the same."""
 
 _decode_book = msgspec.json.Decoder(Book).decode
@@ -144,7 +144,7 @@ class Evaluator:
 
     async def _new_events(self, silences: list[Silence], now_us: int) -> list[Notice]:
         heard = [_decode_notice(each.body) for each in await self._store.documents(EVENT, limit=MOST_EVENTS)]
-        reached = [of_event(event) for event in self._reached(now_us)]
+        reached = [of_event(event) async for event in self._reached(now_us)]
         new: dict[str, Notice] = {}
         for notice in (*heard, *reached):
             if notice.id in new or notice.id in self._seen:

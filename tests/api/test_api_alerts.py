@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from gateway.control.alerts_evaluate import Evaluator
 from gateway.control.notify.sink import Undelivered
 from gateway.core.alerts.notice import Notice
+from gateway.core.limits.events import Event
 from gateway.settings import Settings
 from gateway.settings.alerts import AlertRule, Alerts, Notification
 from tests.api.fakes import NOW, FakeStore, ask, make_app, make_state, span
@@ -21,6 +23,11 @@ SETTINGS = Settings(
     notifications={"ops": Notification(kind="slack", endpoint="https://hooks.example.com/secret-path")},
 )
 RULE = {"name": "slow", "metric": "latency_p95_ms", "above": 200}
+
+
+async def nothing_reached(now_us: int) -> AsyncIterator[Event]:
+    for event in ():
+        yield event
 
 
 class House:
@@ -39,7 +46,7 @@ class House:
         self.told.append(notice)
 
     def look(self) -> None:
-        asyncio.run(Evaluator(self.alerts, self.state, "here", lambda _: ()).look(NOW + 1))
+        asyncio.run(Evaluator(self.alerts, self.state, "here", nothing_reached).look(NOW + 1))
 
     def ask(self, path: str, method: str = "GET", key: str = "admin", **options: Any) -> Any:
         return ask(self.app, path, key, method, **options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,11 @@ class Desk:
         self.numbers = 0
 
     def another(self, holder: str) -> Evaluator:
-        return Evaluator(self.alerts, self.state, holder, lambda _: self.reached)
+        return Evaluator(self.alerts, self.state, holder, self._reached)
+
+    async def _reached(self, now_us: int) -> AsyncIterator[Event]:
+        for event in self.reached:
+            yield event
 
     async def take(self, receiver: str, notice: Notice) -> None:
         if receiver in self.down:

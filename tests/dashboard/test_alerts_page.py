@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from gateway import worker
 from gateway.control.alerts_evaluate import Evaluator
 from gateway.control.notify.sink import Undelivered
 from gateway.core.alerts.notice import Notice
+from gateway.core.limits.events import Event
 from gateway.dashboard.alert_form import form_of_rule, rule_of
 from gateway.errors import ControlError
 from gateway.settings import Settings
@@ -28,6 +29,11 @@ SETTINGS = Settings(
     notifications={"ops": Notification(kind="slack", endpoint="https://hooks.example.com/secret-path")},
 )
 FORM = {"name": "slow", "metric": "latency_p95_ms", "way": "above", "limit": "200", "severity": "error"}
+
+
+async def nothing_reached(now_us: int) -> AsyncIterator[Event]:
+    for event in ():
+        yield event
 
 
 class House(NamedTuple):
@@ -81,7 +87,7 @@ def main_of(page: httpx.Response) -> str:
 
 
 def look(house: House) -> None:
-    house.run(Evaluator(house.state.alerts, house.state, "here", lambda _: ()).look(NOW + 1))
+    house.run(Evaluator(house.state.alerts, house.state, "here", nothing_reached).look(NOW + 1))
 
 
 def fire(house: House) -> None:
