@@ -13,16 +13,18 @@ from gateway.api import (
     live,
     menus,
     metrics,
+    operations,
     playground,
     replay,
     requests,
     spend,
     totals,
     traces,
+    usage,
 )
+from gateway.api.alert_routes import alert_routes
 from gateway.api.identity_routes import identity_routes
 
-from gateway.api.alert_routes import alert_routes
 
 def routes() -> list[BaseRoute]:
     return [
@@ -43,10 +45,16 @@ def routes() -> list[BaseRoute]:
         Route("/api/costs/summary", spend.costs_summary),
         Route("/api/whatif", spend.whatif),
         Route("/api/statement", spend.month_statement),
+        Route("/api/models/usage", usage.models_usage),
+        Route("/api/operations", operations.operations),
+        Route("/api/dead-letters", operations.dead_letters),
+        Route("/api/dead-letters/retry", operations.retry_dead_letters, methods=["POST"]),
+        Route("/api/configuration", operations.configurations),
         Route("/api/tags", menus.tag_keys),
         Route("/api/tags/{key:path}", menus.tag_values),
         Route("/api/values/{field}", menus.field_values),
         *identity_routes(),
+        *alert_routes(),
         Route("/api/limits", limits.list_limits),
         Route("/api/budgets", limits.list_budgets),
         Route("/api/playground/models", playground.models),
@@ -54,7 +62,6 @@ def routes() -> list[BaseRoute]:
         Route("/api/playground/conversations", conversations.list_conversations),
         Route("/api/playground/conversations", conversations.make_conversation, methods=["POST"]),
         Route("/api/playground/conversations/{conversation_id}", conversations.read_conversation),
-        *alert_routes(),
         Route("/api/playground/conversations/{conversation_id}", conversations.change_conversation, methods=["PATCH"]),
         Route("/api/playground/conversations/{conversation_id}", conversations.delete_conversation, methods=["DELETE"]),
         Route("/api/routes", explain.list_routes),

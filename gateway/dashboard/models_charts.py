@@ -105,7 +105,7 @@ METRICS = (
     Metric(
         "speed",
         "Tokens per second",
-        "streams, after the first token",
+        "streams",
         lambda b: tokens_per_second(b.totals),
         speed,
         count_label,

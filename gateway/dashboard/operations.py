@@ -116,8 +116,9 @@ class OperationsPage:
 class ConfigurationPage:
     template: ClassVar[str] = "configuration.html"
     shell: Shell
-    number: int
     title: str
+    compared: str
+    """What it is compared with, in words."""
     facts: list[tuple[str, str]]
     is_current: bool
     before: str
@@ -299,8 +300,8 @@ async def configuration_page(request: Request) -> Response:
     after = await version(store, found.number + 1)
     page = ConfigurationPage(
         await make_shell(view, f"Configuration {found.number}", urls.OPERATIONS, has_period=False),
-        found.number,
         f"Configuration {found.number}",
+        f"against version {before.number}" if before else "the version before is not kept",
         [
             ("In force from", full(found.at, view.period.zone)),
             ("Until", "now" if after is None else full(after.at, view.period.zone)),

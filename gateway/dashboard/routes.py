@@ -16,6 +16,8 @@ from gateway.dashboard.flight import in_flight, stop
 from gateway.dashboard.jump import jump
 from gateway.dashboard.login import login, logout, preferences, setup, single_sign_on
 from gateway.dashboard.media import media
+from gateway.dashboard.models import models
+from gateway.dashboard.operations import configuration_page, operations_page, retry_action
 from gateway.dashboard.overview import overview
 from gateway.dashboard.playground import delete_conversation, playground, rename_conversation
 from gateway.dashboard.raw import body, find, node
@@ -23,6 +25,8 @@ from gateway.dashboard.repeat import diff_page, replay_page
 from gateway.dashboard.requests import peek, requests
 from gateway.dashboard.settings import routes as settings
 from gateway.dashboard.statement import statement_page
+from gateway.dashboard.tags import tags
+from gateway.dashboard.tenants import tenant_page, tenants_page
 from gateway.dashboard.trace import trace_page
 from gateway.dashboard.views import delete, save
 
@@ -52,14 +56,21 @@ RULES = (
     Rule(urls.STOP, ADMINS, methods=("POST",), page=True),
     Rule(urls.TRACE, READERS, page=True),
     Rule(urls.COSTS, READERS, page=True),
-    Rule(urls.STATEMENT, READERS, page=True),
-    Rule(urls.PLAYGROUND, MEMBERS, page=True),
-    Rule(urls.CONVERSATION, MEMBERS, page=True),
-    Rule(urls.RENAME_CONVERSATION, MEMBERS, methods=("POST",), page=True),
     Rule(urls.ALERTS, READERS, page=True, unbound=True),
     Rule(urls.ALERTS_ACTION, ADMINS, methods=("POST",), page=True, unbound=True),
     Rule(urls.ALERT_RULE, READERS, page=True, unbound=True),
     Rule(urls.ALERT_RULE_ACTION, ADMINS, methods=("POST",), page=True, unbound=True),
+    Rule(urls.STATEMENT, READERS, page=True),
+    Rule(urls.MODELS, READERS, page=True),
+    Rule(urls.TAGS, READERS, page=True),
+    Rule(urls.TENANTS, READERS, page=True),
+    Rule(urls.TENANT, READERS, page=True),
+    Rule(urls.OPERATIONS, READERS, page=True, unbound=True),
+    Rule(urls.RETRY_LETTERS, ADMINS, methods=("POST",), page=True, unbound=True),
+    Rule(urls.CONFIGURATION, READERS, page=True, unbound=True),
+    Rule(urls.PLAYGROUND, MEMBERS, page=True),
+    Rule(urls.CONVERSATION, MEMBERS, page=True),
+    Rule(urls.RENAME_CONVERSATION, MEMBERS, methods=("POST",), page=True),
     Rule(urls.DELETE_CONVERSATION, MEMBERS, methods=("POST",), page=True),
     Rule(urls.COMPONENTS, READERS, page=True),
 )
@@ -93,14 +104,21 @@ def routes() -> list[BaseRoute]:
         Route(urls.STOP, stop, methods=["POST"]),
         Route(urls.TRACE, trace_page),
         Route(urls.COSTS, costs),
+        Route(urls.ALERTS, alerts_page),
+        Route(urls.ALERTS_ACTION, alerts_action, methods=["POST"]),
+        Route(urls.ALERT_RULE, alert_rule_page),
+        Route(urls.ALERT_RULE_ACTION, alert_rule_action, methods=["POST"]),
         Route(urls.STATEMENT, statement_page),
+        Route(urls.MODELS, models),
+        Route(urls.TAGS, tags),
+        Route(urls.TENANTS, tenants_page),
+        Route(urls.TENANT, tenant_page),
+        Route(urls.OPERATIONS, operations_page),
+        Route(urls.RETRY_LETTERS, retry_action, methods=["POST"]),
+        Route(urls.CONFIGURATION, configuration_page),
         Route(urls.PLAYGROUND, playground),
         Route(urls.CONVERSATION, playground),
         Route(urls.RENAME_CONVERSATION, rename_conversation, methods=["POST"]),
         Route(urls.DELETE_CONVERSATION, delete_conversation, methods=["POST"]),
         Route(urls.COMPONENTS, components),
     ]
-        Route(urls.ALERTS, alerts_page),
-        Route(urls.ALERTS_ACTION, alerts_action, methods=["POST"]),
-        Route(urls.ALERT_RULE, alert_rule_page),
-        Route(urls.ALERT_RULE_ACTION, alert_rule_action, methods=["POST"]),

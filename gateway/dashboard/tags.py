@@ -77,8 +77,8 @@ class Tags:
 
 async def tags(request: Request) -> Response:
     view = open_view(request, path=urls.TAGS)
-    wanted = request.query_params.get("key", "")
-    view.kept = (("key", wanted),) if wanted else ()
+    wanted = request.query_params.get("of", "")
+    view.kept = (("of", wanted),) if wanted else ()
     shell = await make_shell(view, "Tags", urls.TAGS)
     which = view.which()
     try:
@@ -97,13 +97,13 @@ async def tags(request: Request) -> Response:
         keys_note="all time" if is_all else f"of the newest {plural(SAMPLE, 'call')} at most",
         key=key,
         find=find,
-        hidden=(*query, ("key", key)),
+        hidden=(*query, ("of", key)),
         chips=[(f"{c.label} {c.op}", c.value, c.without) for c in view.filters.chips if c.name != "environment"],
         values=values,
         spend=money_sum(values.total.cost_nanousd),
         calls=count(values.total.requests),
         costs=urls.costs((*query, ("by", f"tag:{key}"))),
-        wider=urls.tags((*view.filters.pairs, ("key", key), ("period", "30d"))),
+        wider=urls.tags((*view.filters.pairs, ("of", key), ("period", "30d"))),
         export=urls.with_query(
             "/api/costs", (*view.filters.pairs, *view.period.shifted(0).items(), ("group_by", f"tag:{key}"))
         ),
@@ -191,5 +191,5 @@ def _list(view: View, key: str, value: str) -> str:
 
 
 def _key_row(tag: TagKey, query: tuple[tuple[str, str], ...], chosen: str) -> KeyRow:
-    href = urls.tags((*query, ("key", tag.key)))
+    href = urls.tags((*query, ("of", tag.key)))
     return KeyRow(tag.key, short(tag.values), short(tag.calls), href, tag.key == chosen)

@@ -28,6 +28,13 @@ ALERTS_ACTION = "/alerts/{action}"
 ALERT_RULE = "/alerts/rules/{name}"
 ALERT_RULE_ACTION = "/alerts/rules/{name}/{action}"
 STATEMENT = "/costs/statement/{tenant:path}"
+MODELS = "/models"
+TAGS = "/tags"
+TENANTS = "/tenants"
+TENANT = "/tenants/{tenant:path}"
+OPERATIONS = "/operations"
+RETRY_LETTERS = "/operations/dead-letters/retry"
+CONFIGURATION = "/operations/configuration/{number}"
 PLAYGROUND = "/playground"
 CONVERSATION = "/playground/{conversation_id}"
 RENAME_CONVERSATION = "/playground/{conversation_id}/rename"
@@ -111,13 +118,6 @@ def costs(query: Query = ()) -> str:
     return with_query(COSTS, query)
 
 
-def statement(tenant: str, query: Query = ()) -> str:
-    return with_query(STATEMENT.replace("{tenant:path}", quote(tenant, safe="")), query)
-
-
-def playground(conversation_id: str = "", query: Query = ()) -> str:
-    path = CONVERSATION.format(conversation_id=quote(conversation_id, safe="")) if conversation_id else PLAYGROUND
-    return with_query(path, query)
 def alerts(query: Query = ()) -> str:
     return with_query(ALERTS, query)
 
@@ -131,6 +131,42 @@ def alert_rule(name: str, action: str = "") -> str:
     return f"{path}/{action}" if action else path
 
 
+def statement(tenant: str, query: Query = ()) -> str:
+    return with_query(STATEMENT.replace("{tenant:path}", quote(tenant, safe="")), query)
+
+
+def models(query: Query = ()) -> str:
+    return with_query(MODELS, query)
+
+
+def tags(query: Query = ()) -> str:
+    return with_query(TAGS, query)
+
+
+def tenants(query: Query = ()) -> str:
+    return with_query(TENANTS, query)
+
+
+def tenant(name: str, query: Query = ()) -> str:
+    """Its usage; who may call as it is among the settings."""
+    return with_query(TENANT.replace("{tenant:path}", quote(name, safe="")), query)
+
+
+def operations(query: Query = ()) -> str:
+    return with_query(OPERATIONS, query)
+
+
+def retry_letters() -> str:
+    return RETRY_LETTERS
+
+
+def configuration(number: int) -> str:
+    return CONFIGURATION.format(number=number)
+
+
+def playground(conversation_id: str = "", query: Query = ()) -> str:
+    path = CONVERSATION.format(conversation_id=quote(conversation_id, safe="")) if conversation_id else PLAYGROUND
+    return with_query(path, query)
 
 
 def rename_conversation(conversation_id: str) -> str:

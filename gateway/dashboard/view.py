@@ -25,6 +25,8 @@ from gateway.errors import StoreError
 from gateway.store.base import SpanFilter, TagValue
 
 ZONE_COOKIE = "callgate_zone"
+ON_PHONE = (urls.OVERVIEW, urls.REQUESTS, urls.COSTS, settings.KEYS, urls.OPERATIONS)
+"""A phone has room for five."""
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,12 @@ class View:
 
     def key_names(self) -> dict[str, str]:
         """By id, for people."""
-        return {key.key_id: key.name for key in self._keys()}
+        return {key.key_id: key.name for key in self.all_keys()}
 
     def key(self, key_id: str | None) -> Key | None:
-        return next((key for key in self._keys() if key.key_id == key_id), None)
+        return next((key for key in self.all_keys() if key.key_id == key_id), None)
 
-    def _keys(self) -> list[Key]:
+    def all_keys(self) -> list[Key]:
         keyring = self.state.keyring
         return keyring.keys()
 
@@ -166,13 +168,20 @@ def bare_shell(title: str) -> Shell:
 
 def _nav(view: View, current: str) -> list[tuple[str, list[NavItem]]]:
     scope = view.scope
+    system = [] if view.principal.is_bound else [("System", "Operations", "pulse", urls.OPERATIONS, urls.operations())]
+    if not view.principal.is_bound:
+        system.append(("System", "Alerts", "bell", urls.ALERTS, urls.alerts()))
     pages = [
         ("", "Overview", "home", urls.OVERVIEW, urls.overview(scope)),
         ("", "Requests", "list", urls.REQUESTS, urls.requests(scope)),
         ("", "Costs", "coins", urls.COSTS, urls.costs(scope)),
+        ("", "Models", "spark", urls.MODELS, urls.models(scope)),
+        ("", "Tags", "filter", urls.TAGS, urls.tags(scope)),
+        ("", "Tenants", "users", urls.TENANTS, urls.tenants(scope)),
         ("Settings", "Keys", "key", settings.KEYS, settings.KEYS),
         ("Settings", "Environments", "gauge", settings.ENVIRONMENTS, settings.ENVIRONMENTS),
         ("Settings", "Tenants", "inbox", settings.TENANTS, settings.TENANTS),
+        *system,
         ("System", "Components", "cols", urls.COMPONENTS, urls.components()),
     ]
     if view.principal.role in MEMBERS:
@@ -184,8 +193,7 @@ def _nav(view: View, current: str) -> list[tuple[str, list[NavItem]]]:
         pages.append(("Settings", "Account", "gear", settings.ACCOUNT, settings.ACCOUNT))
     groups: dict[str, list[NavItem]] = {}
     for group, label, icon, path, href in pages:
-        on_phone = group != "Settings" or label == "Keys"
-        groups.setdefault(group, []).append(NavItem(label, icon, href, path == current, on_phone))
+        groups.setdefault(group, []).append(NavItem(label, icon, href, path == current, path in ON_PHONE))
     return list(groups.items())
 
 

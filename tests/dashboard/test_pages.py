@@ -27,6 +27,8 @@ from gateway.dashboard.filter_menu import FilterValues
 from gateway.dashboard.flight import FlightRows
 from gateway.dashboard.jump import Jumps
 from gateway.dashboard.login import Login, Setup
+from gateway.dashboard.models import Models
+from gateway.dashboard.operations import ConfigurationPage, OperationsPage
 from gateway.dashboard.overview import Overview
 from gateway.dashboard.playground import PlaygroundPage
 from gateway.dashboard.raw import Found, NodePart
@@ -39,6 +41,9 @@ from gateway.dashboard.settings.keys import KeyPage, KeysPage
 from gateway.dashboard.settings.tenants import TenantPage, TenantsPage
 from gateway.dashboard.settings.users import AccountPage, UserPage, UsersPage
 from gateway.dashboard.statement import StatementPage
+from gateway.dashboard.tags import Tags as TagsPage
+from gateway.dashboard.tenants import TenantPage as TenantUsagePage
+from gateway.dashboard.tenants import TenantsPage as TenantsUsagePage
 from gateway.dashboard.trace import TracePage, TraceRows
 from tests.dashboard.fakes import FakeStore, application, chat_call, traffic
 
@@ -68,6 +73,14 @@ PAGES = {
     "costs-days": "/costs?period=30d&by=day&tenant=acme",
     "costs-tag": "/costs?by=tag:feature&model=!gpt-5",
     "statement": "/costs/statement/acme",
+    "models": "/models",
+    "models-providers": "/models?period=7d&by=provider&sort=p95",
+    "models-picked": "/models?period=30d&by=provider_model&pick=openai/gpt-5&tenant=acme",
+    "tags": "/tags",
+    "tags-of-some": "/tags?of=feature&environment=production",
+    "tenants": "/tenants?period=7d",
+    "tenant": "/tenants/acme",
+    "operations": "/operations?period=7d",
     "conversation": f"/requests/{CALL.request_id}",
     "request-body": f"/requests/{CALL.request_id}?tab=request",
     "response-body": f"/requests/{CALL.request_id}?tab=response",
@@ -206,6 +219,12 @@ WHOLE = (
     Requests,
     Costs,
     StatementPage,
+    Models,
+    TagsPage,
+    TenantsUsagePage,
+    TenantUsagePage,
+    OperationsPage,
+    ConfigurationPage,
     RequestPage,
     DiffPage,
     ReplayPage,
