@@ -8,10 +8,13 @@ to share, and is not kept waiting.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Protocol
 
 FEW = 4
 """Up to so many calls in flight, each write goes out at once."""
+
+log = logging.getLogger("callgate.proxy")
 
 
 class Load(Protocol):
@@ -43,9 +46,14 @@ class Outbox:
         self._waiting.append((transport, data))
 
     def flush(self) -> None:
-        """Writes what waits; nothing to those that were closed meanwhile."""
+        """Writes what waits; nothing to those that were closed meanwhile. One that fails is cut off alone."""
         if self._waiting:
             waiting, self._waiting = self._waiting, []
             for transport, data in waiting:
-                if not transport.is_closing():
+                if transport.is_closing():
+                    continue
+                try:
                     transport.write(data)
+                except Exception:
+                    log.exception("a connection could not be written to")
+                    transport.abort()

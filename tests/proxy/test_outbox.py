@@ -107,3 +107,19 @@ def test_nothing_is_written_to_a_transport_that_was_closed_meanwhile() -> None:
         assert alive.written == b"b"
 
     asyncio.run(scenario())
+
+
+def test_a_write_that_fails_ends_its_own_connection_and_no_other() -> None:
+    class Broken(Transport):
+        def write(self, data: bytes) -> None:  # type: ignore[override]
+            raise RuntimeError("a bug in what the write calls back")
+
+    async def scenario() -> None:
+        outbox, broken, sound = Outbox(), Broken(), Transport()
+        outbox.start(MANY)
+        outbox.write(broken, b"a")
+        outbox.write(sound, b"b")
+        await a_turn()
+        assert (broken.aborted, sound.written) == (True, b"b")
+
+    asyncio.run(scenario())
