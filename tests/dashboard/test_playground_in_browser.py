@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from gateway.dashboard.format import duration, money
 from tests.dashboard.browser import CHROMIUM, chromium
 from tests.e2e.harness import Gateway, configuration, wait_for
 
@@ -127,6 +128,46 @@ def test_what_the_server_lays_out_is_what_the_script_lays_out(world: World, page
     page.evaluate("html => { window.plain = new DOMParser().parseFromString(html, 'text/html'); }", plain)
     served = page.evaluate("window.plain.querySelector('[data-said-text]').innerHTML")
     assert scripted.replace(' tabindex="0"', "").strip() == served.strip()
+
+
+def test_the_script_writes_numbers_as_the_pages_do(world: World, page: Page) -> None:
+    amounts = [
+        0,
+        1,
+        9,
+        10,
+        285,
+        2850,
+        99_960,
+        123_456,
+        1_860_000,
+        18_639_600,
+        99_949_999,
+        999_499_999,
+        10**9,
+        1_234_567_890_123,
+    ]
+    times_us = [
+        1_000,
+        9_994,
+        41_300,
+        99_700,
+        412_000,
+        998_000,
+        1_240_000,
+        9_123_000,
+        59_900_000,
+        120_000_000,
+        754_000_000,
+    ]
+    page.goto(world[0].url + "/playground")
+    source = page.locator("script[src$='/playground.js']").get_attribute("src") or ""
+    said = page.evaluate(
+        "async ([source, amounts, times]) => { const {money, duration} = await import(source); "
+        "return [amounts.map(money), times.map((us) => duration(us / 1000))]; }",
+        [source.replace("playground.js", "playground_figures.js"), amounts, times_us],
+    )
+    assert said == [[str(money(each)) for each in amounts], [str(duration(each)) for each in times_us]]
 
 
 def test_nothing_that_is_said_runs_or_is_loaded(world: World, page: Page) -> None:
