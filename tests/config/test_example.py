@@ -18,6 +18,7 @@ from gateway.config import load
 from gateway.settings import ApiKey, PriceOverride, PriceTier, Provider, Settings
 from gateway.settings.alerts import AlertRule, Notification
 from gateway.settings.limits import Budget, Limit, Runaway
+from gateway.settings.privacy import PrivacyPolicy, SealingKey
 from gateway.settings.routes import ModelRoute, RouteTarget
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +38,8 @@ def settings_of(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[
         "limits": (Limit, "0"),
         "budgets": (Budget, "0"),
         "notifications": (Notification, "*"),
+        "policies": (PrivacyPolicy, "0"),
+        "sealing_keys": (SealingKey, "0"),
     }
     for field in msgspec.structs.fields(kind):
         path = f"{prefix}{field.name}"
