@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api.matching import matches
+from gateway.control.alerts import Alerts
 from gateway.control.principal import Principal
 from gateway.core.health import JournalHealth, RecorderHealth
 from gateway.core.histogram import bucket_of
@@ -496,6 +497,7 @@ def application(store: Any, *, principal: Principal = ADMIN, catalog: Any = None
         limiting=None,
         counters=SimpleNamespace(in_flight=3, client_connections=7),
         provider_health=lambda: health.get("providers", {}),
+        alerts=Alerts(Settings(), store),
         routing=None,
         pools=None,
         vitals=health.get("vitals"),

@@ -19,6 +19,8 @@ from gateway.control.principal import Principal
 from gateway.core.health import JournalHealth, RecorderHealth
 from gateway.core.span import Payload, Span
 from gateway.dashboard import RULES, assets, routes, urls
+from gateway.dashboard.alert_rule import AlertRulePage
+from gateway.dashboard.alerts import AlertsPage
 from gateway.dashboard.components import Components
 from gateway.dashboard.costs import Costs
 from gateway.dashboard.detail import RequestPage
@@ -224,6 +226,8 @@ WHOLE = (
     TenantsUsagePage,
     TenantUsagePage,
     OperationsPage,
+    AlertsPage,
+    AlertRulePage,
     ConfigurationPage,
     RequestPage,
     DiffPage,
