@@ -42,6 +42,7 @@ PAGES = {
     "environments": "/settings/environments",
     "tenants": "/settings/tenants",
     "users": "/settings/users",
+    "privacy": "/settings/privacy",
     "audit": "/settings/audit",
     "models": "/models?period=7d",
     "models-providers": "/models?period=7d&by=provider",

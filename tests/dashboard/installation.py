@@ -18,6 +18,7 @@ from gateway import api, dashboard
 from gateway.api.access import DELEGATED, AccessMiddleware
 from gateway.control.alerts import Alerts
 from gateway.control.identity import Identity
+from gateway.control.privacy import Policies
 from gateway.control.state import AppState
 from gateway.core.health import JournalHealth, RecorderHealth
 from gateway.core.span import Payload, Span
@@ -59,6 +60,8 @@ class Installation:
             started_at=self.now_us,
             version="0.1.0",
             alerts=Alerts(Settings(), self.store),
+            policies=Policies(Settings(), self.store),
+            data=folder,
         )
         self.app = Starlette(
             routes=[*api.routes(), *dashboard.routes()],

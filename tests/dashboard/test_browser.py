@@ -58,7 +58,14 @@ def page(world: World) -> Iterator[Page]:
 
 
 PATHS = ("/", "/?period=30d", "/requests", "/requests?peek=ID", "/requests/ID", "/requests/ID?tab=request")
-PATHS += ("/settings/keys", "/settings/environments", "/settings/tenants", "/settings/users", "/settings/audit")
+PATHS += (
+    "/settings/keys",
+    "/settings/environments",
+    "/settings/tenants",
+    "/settings/users",
+    "/settings/privacy",
+    "/settings/audit",
+)
 PATHS += ("/alerts", "/models", "/tags?of=feature", "/tenants", "/tenants/acme", "/operations")
 PATHS += ("/requests/ID?tab=response", "/requests/ID?tab=headers", "/dashboard/components", "/requests?model=nobody")
 
