@@ -150,8 +150,9 @@ def _end_journey(
     exchange: Exchange, journey: Journey, status: int, error: CallError | None, relay: Relay | None, cost: Cost
 ) -> None:
     """The last attempt's result goes to its target's record; what the failed ones cost is part of the call's cost."""
-    for attempt in journey.attempts:
-        cost.add(attempt.cost_nanousd)
+    if before := sum(attempt.cost_nanousd or 0 for attempt in journey.attempts):
+        assert exchange.plan is not None
+        cost.add(before, exchange.gateway.table.markup_percent(exchange.plan.tags.get("tenantSlug")))
     if not journey.is_under_way:
         return
     if relay is not None and error is None:

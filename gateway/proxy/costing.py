@@ -51,11 +51,10 @@ class Cost:
         self.attempt: int | None = None
         """Of the last attempt alone; `total` has what failed ones before it cost as well."""
 
-    def add(self, nanousd: int | None) -> None:
-        """What an earlier attempt of the same call cost."""
-        if nanousd:
-            self.total = (self.total or 0) + nanousd
-            self.charge = (self.charge or 0) + nanousd
+    def add(self, nanousd: int, markup_percent: float) -> None:
+        """What earlier attempts of the same call cost; charged as the call is."""
+        self.total = (self.total or 0) + nanousd
+        self.charge = charge(self.total, markup_percent) if markup_percent else self.total
 
 
 def cost_of(answer: Answer, target: Target, table: Table, tenant: str | None, at_us: int) -> Cost:

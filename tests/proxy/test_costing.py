@@ -187,3 +187,12 @@ def test_the_category_of_a_failure(status: int, message: str | None, error_type:
 @pytest.mark.parametrize(("size", "tokens"), [(0, 1), (1, 1), (4, 1), (5, 2), (4000, 1000)])
 def test_an_estimate_is_a_token_for_four_bytes(size: int, tokens: int) -> None:
     assert estimated_tokens(size) == tokens
+
+
+def test_what_failed_attempts_cost_is_charged_as_the_call_is() -> None:
+    found = cost(Answer(usage=USAGE), tenant="acme", markup_percent={"acme": 10})
+    found.add(30_000, 10)
+    assert (found.total, found.charge, found.attempt) == (150_000, 165_000, 120_000)
+    unpriced = cost(Answer())
+    unpriced.add(7, 0)
+    assert (unpriced.total, unpriced.charge, unpriced.attempt) == (7, 7, None)
