@@ -80,6 +80,8 @@ class Alerting:
                 log.warning("alerts: %d events wait for the store: %s", len(self._heard), exc)
                 await asyncio.sleep(COURIER_S)
                 self._something.set()
+            except Exception:
+                log.exception("alerts: what admission told could not be written down")
 
     async def _look(self) -> None:
         while True:
