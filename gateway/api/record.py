@@ -122,6 +122,8 @@ class DetailRecord(Record):
     request_body: msgspec.Raw | None
     response_body: msgspec.Raw | None
     response_text: str | None
+    sealed_with: str | None = None
+    """The key that the bodies are sealed with, where this gateway has not got it."""
 
 
 FIELDS = Record.__struct_fields__
@@ -139,7 +141,7 @@ def detail_of(detail: SpanDetail) -> DetailRecord:
         body_json(payload.response_body, payload.response_content_type),
         payload.response_text,
     )
-    return DetailRecord(*(*_values(detail.span), *bodies))
+    return DetailRecord(*(*_values(detail.span), *bodies, detail.sealed_with))
 
 
 def _values(span: Span) -> tuple[Any, ...]:
@@ -240,8 +242,9 @@ def _second(second: int) -> str:
 
 
 def tokens_per_second(span: Span) -> float | None:
-    """Of streams: what was generated in the time after the first token. A whole answer does not tell."""
-    tokens = None if span.usage is None else span.usage.output_tokens
+    """Of streams: what was generated in the time after the first token. A whole answer does not tell, and one from
+    the response cache was generated at another time."""
+    tokens = None if span.usage is None or span.cache == "hit" else span.usage.output_tokens
     if not tokens or span.latency_us is None or span.ttft_us is None or span.latency_us <= span.ttft_us:
         return None
     return round(tokens * 1_000_000 / (span.latency_us - span.ttft_us), 3)

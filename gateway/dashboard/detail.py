@@ -225,7 +225,7 @@ def _facts(span: Span) -> list[Fact]:
     failed = span.attempts[:-1]
     spent = sum(attempt.cost_nanousd or 0 for attempt in failed)
     tried = f"retried, that cost {money(spent)}" if failed else ""
-    source = {"estimated": "tokens estimated", "provider": "by the provider"}
+    source = {"estimated": "tokens estimated", "provider": "by the provider", "cache": _saved(span)}
     cached = f"{usage.cached_input_tokens:,} from cache" if usage.cached_input_tokens else ""
     thought = f"{usage.reasoning_tokens:,} for reasoning" if usage.reasoning_tokens else ""
     waited = max(0, span.attempts[-1].started_at - span.started_at) if failed else 0
@@ -245,6 +245,11 @@ def _facts(span: Span) -> list[Fact]:
     ]
 
 
+def _saved(span: Span) -> str:
+    """Of an answer from the response cache."""
+    return "from the cache" if span.saved_nanousd is None else f"from the cache, saved {money(span.saved_nanousd)}"
+
+
 def _words(us: float | None) -> str:
     """`1.24 s`, for a sentence."""
     figure = duration(us)
@@ -252,7 +257,7 @@ def _words(us: float | None) -> str:
 
 
 def _speed_figure(span: Span, usage: Usage) -> Figure:
-    if not usage.output_tokens or span.ttft_us is None or (span.latency_us or 0) <= span.ttft_us:
+    if not usage.output_tokens or span.cache == "hit" or span.ttft_us is None or (span.latency_us or 0) <= span.ttft_us:
         return plain("–", nil=True)
     rate = usage.output_tokens * SECOND / ((span.latency_us or 0) - span.ttft_us)
     return Figure((("main", f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"), ("unit", "tok/s")))
@@ -320,12 +325,15 @@ def _usage_rows(usage: Usage) -> list[tuple[str, Figure]]:
 
 def _ending(view: View, found: SpanDetail) -> str:
     span, payload = found.span, found.payload
+    if found.sealed_with is not None:
+        return f"The bodies of this request are sealed with the key {found.sealed_with!r}, which this gateway has not."
     if payload is None:
         return "The bodies of this request are not kept: log.payloads says so, or their retention is over."
     log = view.state.settings.log
     redacted = sum(found.redactions.values())
     what = f"{plural(redacted, 'secret')} taken out" if redacted else "Nothing redacted"
-    until = (
-        day(span.started_at + log.payload_retention_days * DAY, view.period.zone) if log.payload_retention_days else ""
-    )
+    policies, days = view.state.policies, log.payload_retention_days
+    if policies is not None:
+        days = policies.payload_days(span.tenant, days)
+    until = day(span.started_at + days * DAY, view.period.zone) if days else ""
     return f"{what}." + (f" Bodies kept until {until}." if until else "")
