@@ -82,6 +82,8 @@ class Alerting:
                 self._something.set()
             except Exception:
                 log.exception("alerts: what admission told could not be written down")
+                self._heard.popleft()  # the others behind it are told
+                self._something.set()
 
     async def _look(self) -> None:
         while True:

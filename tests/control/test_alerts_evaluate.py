@@ -452,3 +452,19 @@ def test_changes_and_tests_are_audited(tmp_path: Path) -> None:
         ]
 
     asyncio.run(work())
+
+
+def test_an_event_that_cannot_be_told_keeps_no_other_waiting(tmp_path: Path) -> None:
+    async def work() -> None:
+        desk = Desk(tmp_path)
+        alerting = Alerting(desk.alerts, desk.state, "data")
+        alerting.hear(object())  # type: ignore[arg-type]  # what nobody expected
+        alerting.hear(RUNAWAY)
+        running = asyncio.create_task(alerting.run(looks=False))
+        async with asyncio.timeout(5):
+            while not await desk.store.documents(EVENT):
+                await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(work())
