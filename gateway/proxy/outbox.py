@@ -45,6 +45,13 @@ class Outbox:
             self._loop.call_soon(self.flush)
         self._waiting.append((transport, data))
 
+    def write_now(self, transport: asyncio.Transport, data: bytes) -> None:
+        """A piece of a stream: a turn has few of them, so that waiting gains nothing; behind what waits already."""
+        if self._waiting:
+            self._waiting.append((transport, data))
+        else:
+            transport.write(data)
+
     def flush(self) -> None:
         """Writes what waits; nothing to those that were closed meanwhile. One that fails is cut off alone."""
         if self._waiting:

@@ -454,7 +454,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def relay(self, data: bytes) -> None:
         if self._chunked:
             data = b"%x\r\n%b\r\n" % (len(data), data)
-        self._outbox.write(self.transport, data)
+        self._outbox.write_now(self.transport, data)
 
     def finish(self, data: bytes) -> None:
         if self._chunked:

@@ -123,3 +123,18 @@ def test_a_write_that_fails_ends_its_own_connection_and_no_other() -> None:
         assert (broken.aborted, sound.written) == (True, b"b")
 
     asyncio.run(scenario())
+
+
+def test_a_piece_of_a_stream_waits_for_nothing_but_what_was_before_it() -> None:
+    async def scenario() -> None:
+        outbox, transport = Outbox(), Transport()
+        outbox.start(MANY)
+        outbox.write_now(transport, b"a")
+        assert transport.written == b"a"
+        outbox.write(transport, b"b")
+        outbox.write_now(transport, b"c")
+        assert transport.written == b"a"
+        await a_turn()
+        assert transport.written == b"abc"
+
+    asyncio.run(scenario())
