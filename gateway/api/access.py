@@ -120,6 +120,7 @@ RULES = (
     Rule("/api/playground/conversations/{conversation_id}", MEMBERS, methods=(*READ, "PATCH", "DELETE")),
     Rule("/api/routes", READERS),
     Rule("/api/routes/explain", READERS),
+    Rule("/api/openapi.json", EVERYONE),
 )
 """Of the API. The dashboard has a table of its own; the middleware gets both."""
 

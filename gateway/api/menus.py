@@ -8,6 +8,7 @@ which there is none, from the newest thousand calls (`sample`).
 from __future__ import annotations
 
 from collections import Counter
+from typing import Generic, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -22,8 +23,11 @@ from gateway.store.base import SpanReader, TagKey, TagValue
 VALUE_FIELDS = ("model", "provider", "tenant", "environment", "config", "variant", "key", "kind", "prompt")
 
 
-class Menu(msgspec.Struct):
-    items: list[TagValue] | list[TagKey]
+Entry = TypeVar("Entry", TagKey, TagValue)
+
+
+class Menu(msgspec.Struct, Generic[Entry]):
+    items: list[Entry]
     sample: int | None = None
     """How many of the newest calls were looked at; null where it was all."""
     next_cursor: None = None
@@ -77,7 +81,7 @@ async def field_values(request: Request) -> Response:
     return json_response(Menu([TagValue(*pair) for pair in kinds.most_common(limit)], sample=len(newest)))
 
 
-async def _grouped(store: SpanReader, question: Question, by: str) -> Menu:
+async def _grouped(store: SpanReader, question: Question, by: str) -> Menu[TagValue]:
     limit = parse_limit(question.values, default=200)
     prefix = single(question.values, "prefix") or ""
     groups = await store.groups(question.which, by, limit=MAX_LIMIT)

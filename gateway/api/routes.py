@@ -13,6 +13,7 @@ from gateway.api import (
     live,
     menus,
     metrics,
+    openapi,
     operations,
     playground,
     replay,
@@ -66,4 +67,5 @@ def routes() -> list[BaseRoute]:
         Route("/api/playground/conversations/{conversation_id}", conversations.delete_conversation, methods=["DELETE"]),
         Route("/api/routes", explain.list_routes),
         Route("/api/routes/explain", explain.explain_route),
+        Route("/api/openapi.json", openapi.openapi),
     ]
