@@ -11,7 +11,7 @@ import msgspec
 from gateway.control.audit import entry
 from gateway.core.capture import LEVELS, Capture
 from gateway.errors import ControlError, Missing, StoreError
-from gateway.recorder.retention import POLICY
+from gateway.recorder.retention import POLICY, shortest
 from gateway.settings import Settings
 from gateway.settings.privacy import PrivacyPolicy
 from gateway.store.documents import Documents
@@ -63,6 +63,11 @@ class Policies:
                 failing = True
             else:
                 failing = False
+
+    def payload_days(self, tenant: str | None, default: int | None) -> int | None:
+        """How long bodies of this tenant are kept; None for as long as rows."""
+        own = shortest([*self.declared, *self.stored.values()]).get(tenant or "", (None, None))[1]
+        return min((days for days in (own, default) if days is not None), default=None)
 
     async def put(self, policy: PrivacyPolicy, *, actor: str) -> PrivacyPolicy:
         """Makes it, or writes it over the one of the same scope and match. Raises ControlError."""

@@ -188,6 +188,7 @@ def _nav(view: View, current: str) -> list[tuple[str, list[NavItem]]]:
         pages.insert(-1, ("", "Playground", "play", urls.PLAYGROUND, urls.playground()))
     if view.principal.role == "admin" and not view.principal.is_bound:
         pages.append(("Settings", "Users", "users", settings.USERS, settings.USERS))
+        pages.append(("Settings", "Privacy", "scale", settings.PRIVACY, settings.PRIVACY))
         pages.append(("Settings", "Audit", "doc", settings.AUDIT, settings.AUDIT))
     if view.principal.user_id is not None:
         pages.append(("Settings", "Account", "gear", settings.ACCOUNT, settings.ACCOUNT))

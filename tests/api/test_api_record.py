@@ -93,7 +93,8 @@ def test_the_promise_is_the_one_of_the_interface() -> None:
 
 
 def test_the_single_record_adds_the_bodies() -> None:
-    assert set(DetailRecord.__struct_fields__) - set(FIELDS) == {"request_body", "response_body", "response_text"}
+    added = {"request_body", "response_body", "response_text", "sealed_with"}
+    assert set(DetailRecord.__struct_fields__) - set(FIELDS) == added
 
 
 def test_a_record_in_full() -> None:
@@ -192,6 +193,11 @@ def test_bodies(body: bytes | None, expected: object) -> None:
 def test_a_detail_without_a_payload_says_so() -> None:
     found = json.loads(encode(detail_of(SpanDetail(span(1, 1), None))))
     assert [found[name] for name in ("request_body", "response_body", "response_text")] == [None, None, None]
+
+
+def test_a_detail_that_cannot_be_opened_names_the_key() -> None:
+    found = json.loads(encode(detail_of(SpanDetail(span(1, 1), None, sealed_with="2025"))))
+    assert (found["request_body"], found["sealed_with"]) == (None, "2025")
 
 
 def test_a_detail_keeps_the_bytes_of_a_json_body() -> None:

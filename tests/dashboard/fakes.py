@@ -483,6 +483,7 @@ def application(store: Any, *, principal: Principal = ADMIN, catalog: Any = None
     now_us = time.time_ns() // 1000
     app.state.callgate = SimpleNamespace(
         settings=Settings(),
+        policies=None,
         settings_source="defaults",
         store=store,
         sessions=SimpleNamespace(principal=lambda request: principal),
