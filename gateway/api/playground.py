@@ -92,6 +92,7 @@ class _Chat(Response):
         headers = [
             (b"content-type", b"application/json"),
             (b"x-callgate-tags", msgspec.json.encode(self._tags)),
+            (b"x-callgate-cache", b"no-store"),  # whoever asks here wants to see what the model says now
         ]
         with self._state.keyring.lend(self._key) as token:
             headers.append((b"authorization", b"Bearer " + token.encode()))
