@@ -24,7 +24,7 @@ COMMANDS = {
     "environments": Lazy("gateway.cli.tenants:environments", "Create, list, rotate and delete environments."),
     "users": Lazy("gateway.cli.users:users", "Add, list, change and delete people, and set their passwords."),
     "alerts": Lazy("gateway.cli.alerts:alerts", "List rules and what fires, silence, and test who is told."),
-    "privacy": Lazy("gateway.cli.privacy:privacy", "Say what is kept of whose calls, rotate keys, erase."),
+    "privacy": Lazy("gateway.cli.privacy:privacy", "Say what is kept of whose calls, seal it, erase it."),
     "requests": Lazy("gateway.cli.requests:requests", "List, show, follow and export what is in the log."),
     "prices": Lazy("gateway.cli.prices:prices", "Explain prices, refresh and compare them, recompute costs."),
     "demo": Lazy("gateway.cli.demo:demo", "Fill a store with a month of made-up traffic, to look at the dashboard."),

@@ -34,7 +34,7 @@ STEP_ROWS = 500
 
 @click.group()
 def privacy() -> None:
-    """Say what is kept of whose calls, rotate the keys that seal bodies, erase a user or a tenant."""
+    """Say what is kept of whose calls, seal it, erase it."""
 
 
 # ------------------------------------------------------------------------------------------------ policies
