@@ -40,6 +40,7 @@ from gateway.dashboard.requests import Peek, Requests, Rows
 from gateway.dashboard.settings.audit import AuditPage
 from gateway.dashboard.settings.environments import EnvironmentsPage
 from gateway.dashboard.settings.keys import KeyPage, KeysPage
+from gateway.dashboard.settings.privacy import PrivacyPage
 from gateway.dashboard.settings.tenants import TenantPage, TenantsPage
 from gateway.dashboard.settings.users import AccountPage, UserPage, UsersPage
 from gateway.dashboard.statement import StatementPage
@@ -83,6 +84,7 @@ PAGES = {
     "tenants": "/tenants?period=7d",
     "tenant": "/tenants/acme",
     "operations": "/operations?period=7d",
+    "alerts": "/alerts",
     "conversation": f"/requests/{CALL.request_id}",
     "request-body": f"/requests/{CALL.request_id}?tab=request",
     "response-body": f"/requests/{CALL.request_id}?tab=response",
@@ -243,7 +245,9 @@ WHOLE = (
     UsersPage,
     UserPage,
     AccountPage,
+    PrivacyPage,
     AuditPage,
+    PrivacyPage,
     PlaygroundPage,
     ErrorPage,
     Components,
