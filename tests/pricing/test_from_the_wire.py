@@ -13,7 +13,8 @@ import pytest
 
 from gateway.dialects import OPAQUE, Answer, Context, dialect_for
 from pricing import Catalog, billed
-from tests.pricing.test_recordings import RECORDINGS, STANDARD, by_genai_prices, records, same_unit_prices
+from tests.pricing.second_opinion import STANDARD, by_genai_prices, same_unit_prices
+from tests.pricing.test_recordings import RECORDINGS, records
 
 pytestmark = pytest.mark.skipif(
     not RECORDINGS.is_dir(), reason="no recordings beside the project (../shared/recordings)"
