@@ -25,15 +25,16 @@ class Capture:
 
     def use(self, default: str, rules: Iterable[PrivacyPolicy]) -> None:
         """Takes new rules, all at once."""
-        levels: dict[tuple[str, str | None], str] = {}
+        ranks: dict[tuple[str, str | None], int] = {}
         for rule in rules:
             if rule.payloads is not None:
-                levels[rule.scope, rule.match] = tightest(rule.payloads, levels.get((rule.scope, rule.match)))
-        self._default, self._levels = default, levels
+                at = (rule.scope, rule.match)
+                ranks[at] = max(_RANK[rule.payloads], ranks.get(at, 0))
+        self._default, self._ranks = default, ranks
 
     def level(self, tenant: str | None, environment: str | None, key: str | None) -> str:
         """`key` is the key's name."""
-        if not self._levels:
+        if not self._ranks:
             return self._default
-        find = self._levels.get
+        rank = self._ranks.get
         return tightest(self._default, find(("tenant", tenant)), find(("environment", environment)), find(("key", key)))
