@@ -37,4 +37,5 @@ class Capture:
         if not self._ranks:
             return self._default
         rank = self._ranks.get
-        return tightest(self._default, find(("tenant", tenant)), find(("environment", environment)), find(("key", key)))
+        tenants, environments = rank(("tenant", tenant), 0), rank(("environment", environment), 0)
+        return LEVELS[max(_RANK[self._default], tenants, environments, rank(("key", key), 0))]
