@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 import subprocess
 import time
@@ -15,10 +14,9 @@ import pytest
 from gateway.control.counters.across import Across
 from gateway.control.counters.allotment import Allotment
 from gateway.settings.limits import Shared
+from tests import needs
 
-pytest.importorskip("redis", reason="redis-py, which talks to Redis, is not installed")
-if shutil.which("redis-server") is None:
-    pytest.skip("redis-server is not installed", allow_module_level=True)
+needs.program("redis-server")
 
 PROCESSES = 4
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
 import ssl
 import subprocess
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import needs
 from tests.e2e.harness import UPSTREAM_KEY, Gateway, configuration
 from tests.e2e.upstream import Upstream
 
@@ -35,8 +35,7 @@ def self_signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
     """A provider whose certificate nobody has signed."""
     folder = tmp_path_factory.mktemp("tls")
     make = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=localhost"
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl, which makes the bad certificate, is not installed")
+    needs.program("openssl")
     subprocess.run(make.split(), cwd=folder, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")

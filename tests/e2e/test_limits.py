@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import needs
 from tests.e2e.harness import UPSTREAM_KEY, Gateway, configuration, wait_for
 from tests.e2e.limits_race import instantly, one_round, own_redis
 from tests.e2e.upstream import Upstream, completion
@@ -102,9 +103,8 @@ def test_a_crowd_gets_what_may_be_had_and_no_more(tmp_path: Path, upstream: Upst
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
 def test_a_crowd_at_two_gateways_that_share_through_redis(tmp_path: Path, upstream: Upstream) -> None:
-    pytest.importorskip("redis", reason="redis-py is not installed")
+    needs.program("redis-server")
     upstream.script = instantly
     with own_redis(tmp_path) as url:
         found = one_round(tmp_path, upstream, clients=120, kill=False, redis=url)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import socket
 import ssl
 import subprocess
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from gateway.proxy.connect import DNS_STALE_S, DNS_TTL_S, Connector, Origin, Resolver, proxy_authorization
+from tests import needs
 
 Found = list[tuple[int, int, int, str, tuple[str, int]]]
 
@@ -79,8 +79,7 @@ def test_a_name_that_was_never_known_is_an_error(names: Names) -> None:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of `localhost`, signed by itself."""
     folder = tmp_path_factory.mktemp("tls")
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl, which makes the certificate, is not installed")
+    needs.program("openssl")
     make = (
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out cert.pem "
         "-days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
