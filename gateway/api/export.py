@@ -29,6 +29,10 @@ REMEMBERED = 64
 FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
 """A cell that begins with one is run by some spreadsheet (OWASP, CSV injection)."""
 
+AS_IT_IS = frozenset({type(None), int, float})
+"""What the csv module writes as JSON would, and nothing for what is unknown."""
+
+Cell = str | int | float | None
 Lines = Callable[[list[Span]], bytes]
 
 
@@ -105,7 +109,7 @@ async def exported(
 async def _lines(store: SpanReader, which: SpanFilter, form: Format, progress: Progress) -> AsyncIterator[bytes]:
     if form.head:
         yield form.head
-    pages = store.export(which, page=PAGE)
+    pages = _ahead(store.export(which, page=PAGE))
     async with _closing(pages):
         async for page in pages:
             for start in range(0, len(page), SLICE):
@@ -113,6 +117,24 @@ async def _lines(store: SpanReader, which: SpanFilter, form: Format, progress: P
                 yield form.lines(rows)
                 progress.rows += len(rows)
                 await asyncio.sleep(0)  # let model traffic go first
+
+
+async def _ahead(pages: AsyncIterator[list[Span]]) -> AsyncIterator[list[Span]]:
+    """The same pages; while one is encoded the next is read."""
+    async with _closing(pages):
+        coming = asyncio.create_task(_next(pages))
+        try:
+            while (page := await coming) is not None:
+                coming = asyncio.create_task(_next(pages))
+                yield page
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+
+
+async def _next(pages: AsyncIterator[list[Span]]) -> list[Span] | None:
+    """None at the end: a task cannot end with StopAsyncIteration."""
+    return await anext(pages, None)
 
 
 async def _parquet(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -175,22 +197,22 @@ def _csv_lines(spans: list[Span]) -> bytes:
     return _csv([_cells(record_of(span)) for span in spans])
 
 
-def _csv(rows: list[list[str]]) -> bytes:
+def _csv(rows: list[list[Cell]]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerows(rows)  # RFC 4180: CRLF, quotes doubled
     return text.getvalue().encode()
 
 
-def _cells(record: Record) -> list[str]:
-    return [_cell(value) for value in msgspec.structs.astuple(record)]
+def _cells(record: Record) -> list[Cell]:
+    return [value if value.__class__ in AS_IT_IS else _cell(value) for value in msgspec.structs.astuple(record)]
 
 
 def _cell(value: object) -> str:
-    """Unknown is empty; lists and objects are JSON; text that a spreadsheet would run gets an apostrophe before it."""
-    if value is None:
-        return ""
+    """Lists, objects and truth are JSON; text that a spreadsheet would run gets an apostrophe before it."""
     if isinstance(value, str):
         return "'" + value if value[:1] in FORMULA_STARTS else value
+    if isinstance(value, msgspec.Raw):
+        return bytes(value).decode()
     return encode(value).decode()
 
 

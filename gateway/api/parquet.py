@@ -6,10 +6,11 @@ A process of its own, because pyarrow alone would take the gateway over its memo
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
+from operator import attrgetter
 from typing import Any, BinaryIO
 
 import msgspec
@@ -102,20 +103,29 @@ def write(lines: BinaryIO, out: BinaryIO) -> None:
     rows: Iterator[Any] = map(read_row, lines)
     with pq.ParquetWriter(out, SCHEMA, compression="zstd") as writer:
         while group := list(islice(rows, ROW_GROUP)):
-            columns = {name: [_value(getattr(row, name)) for row in group] for name in SCHEMA.names}
-            writer.write_table(pa.table(columns, schema=SCHEMA))
+            writer.write_table(pa.table([_column(name, group) for name in SCHEMA.names], schema=SCHEMA))
 
 
-def _value(value: Any) -> Any:
-    match value:
-        case msgspec.Raw():
-            return None if bytes(value) == b"null" else bytes(value).decode()
-        case dict():
-            return list(value.items())
-        case [Attempt(), *_]:
-            return [msgspec.structs.asdict(attempt) for attempt in value]
-        case _:
-            return value
+def _column(name: str, group: list[Any]) -> Any:
+    values = map(attrgetter(name), group)
+    shaped = SHAPED.get(name)
+    return pa.array(values if shaped is None else map(shaped, values), SCHEMA.field(name).type, size=len(group))
+
+
+def _text(value: msgspec.Raw) -> str | None:
+    return None if bytes(value) == b"null" else bytes(value).decode()
+
+
+def _pairs(value: dict[str, str]) -> list[tuple[str, str]]:
+    return list(value.items())
+
+
+def _attempts(value: list[Attempt]) -> list[dict[str, Any]]:
+    return [msgspec.structs.asdict(attempt) for attempt in value]
+
+
+SHAPED: dict[str, Callable[[Any], Any]] = {"tags": _pairs, "attempts": _attempts, "usage_raw": _text}
+"""Fields whose values pyarrow does not take as they were read."""
 
 
 if __name__ == "__main__":
