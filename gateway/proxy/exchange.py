@@ -27,8 +27,9 @@ from gateway.proxy.door import CLOSED, Door
 from gateway.proxy.flight import Flight
 from gateway.proxy.gateway import Gateway
 from gateway.proxy.head import Head
-from gateway.proxy.headers import IDENTITY, METHODS, Headers
+from gateway.proxy.headers import METHODS, Headers
 from gateway.proxy.incoming import HeldBody
+from gateway.proxy.outgoing import LAST_CHUNK, chunk, upstream_request
 from gateway.proxy.plan import Plan, aimed, plan_read, plan_unread
 from gateway.proxy.recording import Listener
 from gateway.proxy.relay import Relay
@@ -163,7 +164,7 @@ class Exchange:
         self.gateway.counters.bytes_in += len(data)
         self.request_tap.add(data)
         if self._connection is not None:
-            self._connection.send_more(self._framed(data), complete=False)
+            self._connection.send_more(chunk(data) if self.head.chunked else data, complete=False)
         else:
             self.plan.body += data  # at most what was under way when the door was told to pause
             self.door.pause_body()
@@ -190,7 +191,7 @@ class Exchange:
         self._body_ended = True
         self.ready_ns = time.perf_counter_ns()
         if self._connection is not None and self.plan is not None:
-            self._connection.send_more(b"0\r\n\r\n" if self.head.chunked else b"", complete=True)
+            self._connection.send_more(LAST_CHUNK if self.head.chunked else b"", complete=True)
             self._limit("first byte", self.plan.target.timeout.first_byte_s)
 
     def _read(self, raw: bytes) -> None:
@@ -204,10 +205,6 @@ class Exchange:
         self.raw = raw
         gateway.counters.bytes_in += len(raw)
         self._forward(plan_read(gateway.table, self.key, head, raw))
-
-    def _framed(self, data: bytes) -> bytes:
-        """A piece of a body that streams through, chunked where the client sends it so."""
-        return b"%x\r\n%b\r\n" % (len(data), data) if self.head.chunked else data
 
     # ------------------------------------------------------------------ forward
 
@@ -297,35 +294,11 @@ class Exchange:
             self._limit("first byte", plan.target.timeout.first_byte_s)
         else:
             self._limit_at = failures.FOREVER
-        connection.send(self, self._request(plan), complete=self._body_ended, head_only=self.head.method == b"HEAD")
+        request = upstream_request(self, plan, body_ended=self._body_ended)
+        connection.send(self, request, complete=self._body_ended, head_only=self.head.method == b"HEAD")
         if not plan.held:
             plan.body = b""
             self.door.resume_body()
-
-    def _request(self, plan: Plan) -> bytes:
-        """The upstream request: its head, and as much of the body as there is."""
-        upstream, head = plan.target.upstream, self.head
-        body = plan.body
-        if plan.held:
-            framing = b"content-length: %d\r\n" % len(body)
-        else:
-            framing = b"" if self.length is None else b"content-length: %d\r\n" % self.length
-            if head.chunked:
-                framing = b"transfer-encoding: chunked\r\n"
-                body = (self._framed(body) if body else b"") + (b"0\r\n\r\n" if self._body_ended else b"")
-            if head.content_encoding is not None:
-                framing += b"content-encoding: %b\r\n" % head.content_encoding
-        target = upstream.target(plan.path, head.query)
-        return b"%b %b HTTP/1.1\r\n%b%b%b%b%b\r\n%b" % (
-            head.method,
-            target,
-            upstream.head,
-            plan.key_line if upstream.signer is None else upstream.signer(head.method, target, body),
-            head.forwarded,
-            IDENTITY if plan.stream else head.accept_encoding,
-            framing,
-            body,
-        )
 
     # ------------------------------------------------------------------ the answer
 
