@@ -121,7 +121,10 @@ class GatewayProtocol(HttpToolsProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._upgraded(data, upgrade)
-        except httptools.HttpParserCallbackError:
+        except httptools.HttpParserCallbackError as exc:
+            if isinstance(exc.__context__, httptools.HttpParserInvalidURLError):  # that uvicorn takes apart
+                self._cut_off("The request's target is no path and no URL.", 400)
+                return
             log.exception("a request could not be handled")
             self._gone()
             self._refuse(CallError(500, "internal_error", "The gateway failed on this request; its log says why."))
