@@ -14,6 +14,7 @@ import uvloop
 from gateway.banner import address_of, banner
 from gateway.config import Loaded
 from gateway.control.state import AppState
+from gateway.core.logline import log_to_stderr
 from gateway.errors import CallgateError
 from gateway.recorder.supervisor import RecorderSupervisor
 from gateway.worker import Worker
@@ -27,7 +28,7 @@ BACKLOG = 4096
 
 def serve(loaded: Loaded) -> int:
     """Runs until SIGINT or SIGTERM; the exit code. Raises CallgateError where it cannot start."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    log_to_stderr("%(asctime)s %(levelname)s %(name)s: %(message)s", logging.WARNING)
     logging.getLogger("callgate").setLevel(logging.INFO)
     for warning in loaded.warnings:
         log.warning("%s: %s", loaded.source, warning)

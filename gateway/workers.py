@@ -21,6 +21,7 @@ import uvloop
 from gateway.banner import address_of, banner
 from gateway.config import Loaded, load
 from gateway.control.state import AppState
+from gateway.core.logline import log_to_stderr
 from gateway.recorder.supervisor import RecorderSupervisor
 from gateway.watch import Watcher
 from gateway.worker import Worker
@@ -143,7 +144,7 @@ def _signal_all(workers: Sequence[_Process], number: int) -> None:
 
 def _work() -> None:
     """The worker's side."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    log_to_stderr("%(asctime)s %(levelname)s %(name)s: %(message)s", logging.WARNING)
     logging.getLogger("callgate").setLevel(logging.INFO)
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
     loaded = load(orders.config, orders.overrides)

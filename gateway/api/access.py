@@ -143,6 +143,7 @@ SECURITY_HEADERS = {
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
     "cache-control": "no-store",
 }
 """On every answer that does not set them itself."""
@@ -194,7 +195,7 @@ class AccessMiddleware:
         except Exception:
             if page or send.started:
                 raise
-            log.exception("unexpected error in %s %s", scope["method"], scope["path"])
+            log.exception("unexpected error in %s %r", scope["method"], scope["path"])
             await error_response(CallError(500, "internal_error", "The gateway failed; its log says why."))(
                 scope, receive, send
             )

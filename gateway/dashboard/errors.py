@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 
 from gateway.dashboard import urls
-from gateway.dashboard.render import respond
+from gateway.dashboard.render import HEADERS, respond
 from gateway.dashboard.routes import RULES
 from gateway.dashboard.view import Shell, bare_shell
 from gateway.errors import CallError, StoreError
@@ -50,7 +50,8 @@ def error_page(request: Request, status: int, detail: str = "") -> Response:
     title, text = WORDS.get(status, (_phrase(status), "The gateway could not do this."))
     if "text/html" not in request.headers.get("accept", "text/html") and "hx-request" not in request.headers:
         message = detail or text
-        return JSONResponse({"error": {"message": message, "type": "api_error", "param": None, "code": None}}, status)
+        error = {"message": message, "type": "api_error", "param": None, "code": None}
+        return JSONResponse({"error": error}, status, HEADERS)
     retry = request.url.path if status >= 500 and request.method == "GET" else ""
     return respond(ErrorPage(bare_shell(title), status, title, text, detail, retry), status)
 
@@ -107,5 +108,5 @@ async def _call(request: Request, exc: CallError) -> Response:
 
 
 async def _unexpected(request: Request, exc: Exception) -> Response:
-    log.exception("unexpected error in %s %s", request.method, request.url.path, exc_info=exc)
+    log.exception("unexpected error in %s %r", request.method, request.url.path, exc_info=exc)
     return error_page(request, 500)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from gateway.api.access import SECURITY_HEADERS
 from gateway.dashboard import assets, format, urls  # noqa: A004 - the module of numbers
 from gateway.dashboard.bodies import tree_of
 from gateway.dashboard.failures import status as status_of
@@ -31,10 +32,8 @@ POLICY = "; ".join(
     )
 )
 HEADERS = {
+    **SECURITY_HEADERS,  # the page of an unexpected error is made outside the middleware that adds them
     "content-security-policy": POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
-    "cache-control": "no-store",
     "vary": "hx-request, hx-target, cookie",
 }
 

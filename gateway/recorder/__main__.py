@@ -14,6 +14,7 @@ import signal
 import sys
 from pathlib import Path
 
+from gateway.core.logline import log_to_stderr
 from gateway.errors import StoreError
 from gateway.recorder.assignment import Assignment, parse
 from gateway.recorder.priority import Priority
@@ -26,7 +27,7 @@ LOCK_POLL_S = 0.1
 
 
 def main() -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s recorder %(levelname)s %(message)s")
+    log_to_stderr("%(asctime)s recorder %(levelname)s %(message)s", logging.INFO)
     priority = Priority()  # under load the log may be late, the answers may not
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the gateway; its end reaches us through the pipe
     return asyncio.run(record(parse(sys.stdin.buffer.readline()), priority))
