@@ -134,35 +134,31 @@ class Limits:
                 self._over_budget(account, now_us)
 
         if self.across is not None:
-            self._take_shares(self.across, holding, lease, tokens, now_us)
+            self._take_shares(self.across, holding, lease, ask, tokens, now_us)
 
-    def _take_shares(self, across: Across, holding: Holding, lease: Held, tokens: int, now_us: int) -> None:
-        """This call's parts of what machines share; what was taken is in the lease when one of them is refused."""
+    def _take_shares(self, across: Across, holding: Holding, lease: Held, ask: Ask, tokens: int, now_us: int) -> None:
+        """This call's parts of what machines share; what was taken is in the lease when one of them is refused. Raises
+        Wait where Redis has not said yet whether there is enough."""
         if across.refuses:
             raise refusal.unknown(across.why)
-        for meter in holding.meters:
-            rule = meter.rule
-            for of, limit, amount in (
-                ("requests", rule.requests, 1),
-                ("tokens", rule.tokens, tokens),
-                ("places", rule.concurrent, 1),
-            ):
-                if limit is None:
-                    continue
-                allotment = across.allotment(f"{rule.name}:{of}", limit, lasting=of == "places")
-                if not across.take(allotment, amount, now_us):
-                    self.refused["rate"] += 1
-                    if of == "places":
-                        raise refusal.too_many_at_once(rule.who, limit)
-                    raise refusal.over_rate(rule.who, of, limit, 1, _as_pairs(lease.head))
-                lease.share(Share(allotment, amount, of))
-        for account in holding.accounts:
-            if account.rule.hard:
-                name = f"{account.rule.name}:{account.begin}"
-                allotment = across.allotment(name, account.rule.limit, lasting=True)
-                if not across.take(allotment, lease.amount, now_us):
-                    self._over_budget(account, now_us)
-                lease.share(Share(allotment, lease.amount, "money"))
+        shares = _shares(across, holding, lease.amount, tokens)
+        if not ask.waited:
+            needs = [(share.allotment, share.amount) for share, _ in shares]
+            if across.must_ask(needs, now_us):
+                raise Wait(refusal.unknown("Redis has not answered yet"), functools.partial(across.enter, needs))
+        for share, held_by in shares:
+            if across.take(share.allotment, share.amount, now_us):
+                lease.share(share)
+            elif isinstance(held_by, Account):
+                self._over_budget(held_by, now_us)
+            else:
+                self._over_share(held_by, share, lease)
+
+    def _over_share(self, meter: Meter, share: Share, lease: Held) -> None:
+        self.refused["rate"] += 1
+        if share.of == "places":
+            raise refusal.too_many_at_once(meter.rule.who, share.allotment.limit)
+        raise refusal.over_rate(meter.rule.who, share.of, share.allotment.limit, 1, _as_pairs(lease.head))
 
     def _over_rate(self, meter: Meter, lease: Held, ask: Ask, tokens: int, second: int) -> None:
         """Raises what is to be told: the call itself is in the counters still, and is left out here."""
@@ -271,6 +267,27 @@ class Limits:
         if record is None:
             raise refusal.unknown("there is no room for more counters")
         return record
+
+
+def _shares(across: Across, holding: Holding, money: int, tokens: int) -> list[tuple[Share, Meter | Account]]:
+    """What a call takes of what machines share, and which limit or budget asks for it."""
+    shares: list[tuple[Share, Meter | Account]] = []
+    for meter in holding.meters:
+        rule = meter.rule
+        for of, limit, amount in (
+            ("requests", rule.requests, 1),
+            ("tokens", rule.tokens, tokens),
+            ("places", rule.concurrent, 1),
+        ):
+            if limit is not None:
+                allotment = across.allotment(f"{rule.name}:{of}", limit, lasting=of == "places")
+                shares.append((Share(allotment, amount, of), meter))
+    for account in holding.accounts:
+        if account.rule.hard:
+            name = f"{account.rule.name}:{account.begin}"
+            allotment = across.allotment(name, account.rule.limit, lasting=True)
+            shares.append((Share(allotment, money, "money"), account))
+    return shares
 
 
 def _place(window: Window, windows: list[Window]) -> int:
