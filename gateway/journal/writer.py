@@ -28,6 +28,9 @@ CLOSE_RESERVE_BYTES = 4096
 """What a close without bodies, headers and timing fits into."""
 CHECK_EVERY_S = 0.25
 """How often the writer looks whether its file is still there and how large the journal has grown."""
+OLDEST_S = 60.0
+"""After so long the next segment is begun, full or not: what is recorded can be deleted, and no prompt lies on the disk
+for longer than it has to."""
 SMALL_FRAME_BYTES = 64 * 1024
 """Up to here a frame is put together in memory; the bodies of larger ones go to the kernel as they are."""
 MANY_PIECES = 8
@@ -54,7 +57,7 @@ class JournalWriter:
         """The folder was deleted and cannot be made again: what is written goes to a file that nobody sees."""
         self._trouble: str | None = None
         self._spare: Segment | None = None
-        self._checked_at = monotonic()
+        self._checked_at = self._began_at = monotonic()
         try:
             self.folder, self._lock = claim_folder(folder)
             self._segment = self._allocate(1, self._segment_bytes)
@@ -202,6 +205,7 @@ class JournalWriter:
                 return
         assert self._spare is not None
         full, self._segment, self._spare = self._segment, self._spare, None
+        self._began_at = monotonic()
         full.seal()
         self._prepare_spare()
 
@@ -227,6 +231,8 @@ class JournalWriter:
             return
         if self._spare is None:
             self._prepare_spare()
+        elif self._segment.position > SEGMENT_HEADER_BYTES and self._checked_at - self._began_at > OLDEST_S:
+            self._rotate(0)
         self._backlog = backlog_bytes(self.folder, self._segment.number, self._segment.position)
         self._dropping = self._backlog > self._max_bytes
 
@@ -255,6 +261,11 @@ class JournalWriter:
         os.close(lost.fd)
         self._prepare_spare()
         return True
+
+    def look_after(self) -> None:
+        """To be called now and then, also when nothing is written."""
+        if monotonic() - self._checked_at > CHECK_EVERY_S:
+            self._check()
 
     def health(self) -> JournalHealth:
         self._check()

@@ -144,8 +144,9 @@ class Gateway:
                 timed.check(now)
             except Exception:
                 log.exception("a time limit could not be enforced")
-        self.pools.sweep(now)
         self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+        self.pools.sweep(now)
+        self.journal.look_after()
 
     def stop(self) -> None:
         if self._sweeping is not None:

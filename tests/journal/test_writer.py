@@ -13,6 +13,7 @@ import pytest
 from gateway.core.span import CallClosed, CallOpened
 from gateway.errors import JournalError
 from gateway.journal import CLOSE, OPEN, Frame, JournalReader, JournalWriter, segment
+from gateway.journal import writer as writing
 
 MB = 1 << 20
 
@@ -212,3 +213,17 @@ def test_finish_leaves_nothing_allocated_and_frees_the_lock(folder, opened):
         one.read()
     one.remove()
     assert not writer.folder.exists()
+
+
+def test_a_segment_is_left_after_a_while_so_that_what_is_recorded_can_go(folder, opened, closed, monkeypatch):
+    monkeypatch.setattr(writing, "OLDEST_S", 0.0)
+    monkeypatch.setattr(writing, "CHECK_EVERY_S", 0.0)
+    writer = JournalWriter(folder, max_bytes=MB)
+    writer.look_after()
+    assert segment.segment_numbers(writer.folder) == [1], "there is nothing in it to be deleted"
+    writer.open(opened("a"))
+    writer.look_after()
+    assert segment.segment_numbers(writer.folder) == [1, 2]
+    writer.close(closed("a"), [b"asked"], [b"said"])
+    assert (ids_in(folder.parent, OPEN), ids_in(folder.parent, CLOSE)) == (["a"], ["a"])
+    writer.finish()

@@ -117,6 +117,8 @@ class Journal:
         self.opened: list[CallOpened] = []
         self.closed: list[CallClosed] = []
 
+    def look_after(self) -> None: ...
+
     def open(self, call: CallOpened) -> None:
         self.opened.append(call)
 
