@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -42,6 +43,12 @@ from gateway.store.base import Page as SpanPage
 PAGE_SIZES = (25, 50, 100, 200)
 PAGE = 50
 COUNTED_TO = 10_000
+PATIENCE_S = 0.15
+"""How long a page waits for what is around its list. Of some filters rollups know nothing, and millions of rows would
+be read to count and add up what they find."""
+NOT_ADDED_UP = "These filters find too much to add up while you wait. A shorter period has its totals and chart."
+
+Known = TypeVar("Known")
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,10 @@ class Requests:
     sizes: list[Choice] = field(default_factory=list)
     total: int | None = None
     """How many the filters find; None for more than are counted."""
+    counted: str = ""
+    """The same in words."""
+    not_added_up: str = ""
+    """Why there are no totals or no chart."""
     peek: Detail | None = None
 
 
@@ -143,9 +154,9 @@ async def _page(view: View, shell: Shell) -> Requests:
     if not found.items and not query.get("cursor"):
         return await _empty(view, shell, views)
     number, stats, buckets, tags = await asyncio.gather(
-        store.count(which, at_most=COUNTED_TO),
-        store.stats(which),
-        store.buckets(which, width_us=view.period.width_us, time_zone=view.period.zone.key),
+        _in_time(store.count(which, at_most=COUNTED_TO)),
+        _in_time(store.stats(which)),
+        _in_time(store.buckets(which, width_us=view.period.width_us, time_zone=view.period.zone.key)),
         store.tag_keys(),
     )
     shown = shown_columns(view.request)
@@ -156,9 +167,10 @@ async def _page(view: View, shell: Shell) -> Requests:
         filters=view.filters,
         problems=view.problems,
         tag_keys=tags,
-        heading="10,000+ requests" if number > COUNTED_TO else plural(number, "request"),
-        summary=_summary(stats),
-        chart=_chart(buckets, view.period, now_us=view.now_us),
+        heading=_heading(number),
+        summary=_summary(stats) if stats else "",
+        chart=_chart(buckets, view.period, now_us=view.now_us) if buckets else None,
+        not_added_up="" if stats and buckets else NOT_ADDED_UP,
         heads=[head_of(view, BY_COLUMN[name], order) for name in shown],
         time_head=time_head(view, order),
         shown=shown,
@@ -175,7 +187,8 @@ async def _page(view: View, shell: Shell) -> Requests:
         views=views,
         here=view.filters.url(),
         sizes=_sizes(view),
-        total=None if number > COUNTED_TO else number,
+        total=None if number is None or number > COUNTED_TO else number,
+        counted=_counted(number),
         peek=peek,
     )
 
@@ -240,6 +253,27 @@ def _rows(view: View, found: SpanPage, shown: tuple[str, ...]) -> list[Row]:
     )
 
 
+async def _in_time(answer: Awaitable[Known]) -> Known | None:
+    """None where it takes longer than a page waits; the query then ends."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await answer
+    except TimeoutError:
+        return None
+
+
+def _heading(number: int | None) -> str:
+    if number is None:
+        return "Requests"
+    return f"{_counted(number)} requests" if number > COUNTED_TO else plural(number, "request")
+
+
+def _counted(number: int | None) -> str:
+    if number is None:
+        return "many"
+    return f"{COUNTED_TO:,}+" if number > COUNTED_TO else f"{number:,}"
+
+
 def _summary(stats: Stats) -> str:
     totals = stats.totals
     parts = [f"{rate(totals.errors, totals.requests - totals.cancelled)} failed", str(money_sum(totals.cost_nanousd))]
@@ -270,16 +304,7 @@ async def _empty(view: View, shell: Shell, views: list[ViewChoice]) -> Requests:
     if not (await store.spans(view.own(SpanFilter()), limit=1)).items:
         base = f"{view.request.url.scheme}://{view.request.url.netloc}"
         return Requests(shell, view.filters, is_first_time=True, base_url=base, problems=view.problems, views=views)
-    drops = []
-    for chip in [*view.filters.chips[:6], *([None] if view.filters.q else [])]:
-        name = chip.name if chip else "q"
-        other = View(view.request, view.state, view.principal, view.now_us, view.period, view.filters)
-        other.filters = Filters(view.filters.query(without=(name,)), view.filters.extra)
-        number = await store.count(other.which(), at_most=COUNTED_TO)
-        if number:
-            words = f"{chip.label} {chip.op} {chip.value}" if chip else f"“{view.filters.q}”"
-            calls = "10,000+" if number > COUNTED_TO else f"{number:,}"
-            drops.append(Drop(words, view.filters.url(without=(name,)), calls))
+    drops = await _drops(view)
     conditions = [f"{c.label.lower()} {c.op} {c.value}" for c in view.filters.chips]
     conditions += [f"“{view.filters.q}” in the text"] if view.filters.q else []
     nothing = f"{view.period.label}: no call" + (f" where {' and '.join(conditions)}" if conditions else "") + "."
@@ -297,6 +322,26 @@ async def _empty(view: View, shell: Shell, views: list[ViewChoice]) -> Requests:
         views=views,
         here=view.filters.url(),
     )
+
+
+async def _drops(view: View) -> list[Drop]:
+    """The filters without which there would be calls; of what cannot be counted in time it is not said."""
+    chips = [*view.filters.chips[:6], *([None] if view.filters.q else [])]
+    ways = []
+    for chip in chips:
+        other = View(view.request, view.state, view.principal, view.now_us, view.period, view.filters)
+        name = chip.name if chip else "q"
+        other.filters = Filters(view.filters.query(without=(name,)), view.filters.extra)
+        ways.append(_in_time(view.state.store.count(other.which(), at_most=COUNTED_TO)))
+    return [
+        Drop(
+            f"{chip.label} {chip.op} {chip.value}" if chip else f"“{view.filters.q}”",
+            view.filters.url(without=(chip.name if chip else "q",)),
+            _counted(number),
+        )
+        for chip, number in zip(chips, await asyncio.gather(*ways), strict=True)
+        if number
+    ]
 
 
 async def peek(request: Request) -> Response:

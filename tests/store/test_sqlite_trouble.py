@@ -111,6 +111,24 @@ def test_a_query_that_takes_too_long_is_stopped(store: SqliteStore, monkeypatch:
     asyncio.run(work())
 
 
+def test_a_query_that_nobody_waits_for_ends(store: SqliteStore) -> None:
+    async def work() -> None:
+        await store.connect()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05), store._database.reading() as reader:
+                await reader.all(
+                    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+                )
+        assert await store.count(SpanFilter()) == 0
+        await store.close()
+
+    async def with_limit() -> None:
+        async with asyncio.timeout(connection.READ_S / 2):
+            await work()
+
+    asyncio.run(with_limit())
+
+
 def test_health_of_a_store_that_cannot_be_read(store: SqliteStore) -> None:
     async def work() -> None:
         await store.connect()

@@ -188,6 +188,7 @@ class Database:
                     yield reader
                     await reader.db.execute("COMMIT")
                 except BaseException:
+                    reader.deadline = 0.0  # nobody waits for what still runs, and closing would wait for it
                     await reader.db.close()
                     raise
                 self._idle.append(reader)
