@@ -231,14 +231,14 @@ def ms(us: float | None) -> float | None:
 
 
 def moment(us: int) -> str:
-    """As `iso_time`; the second is remembered, for lists have many in one."""
+    """As `iso_time`; the minute is remembered, for lists have many in one."""
     second, rest = divmod(us, 1_000_000)
-    return f"{_second(second)}.{rest:06d}Z"
+    return f"{_minute(second // 60)}{second % 60:02d}.{rest:06d}Z"
 
 
 @lru_cache(maxsize=4096)
-def _second(second: int) -> str:
-    return iso_time(second * 1_000_000)[:19]
+def _minute(minute: int) -> str:
+    return iso_time(minute * 60_000_000)[:17]
 
 
 def tokens_per_second(span: Span) -> float | None:
