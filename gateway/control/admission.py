@@ -93,16 +93,12 @@ class Limits:
             self._second = second
         output = ask.max_output_tokens
         tokens = ask.input_tokens + (DEFAULT_OUTPUT_TOKENS if output is None else output)
-        lease = Held(holding, second, tokens, self._ended, self.look_at_levels)
+        lease = Held(holding, second, tokens, self)
         if holding.accounts:
             amount, at_risk = self.estimator.reservation(ask, now_us)
             lease.reserve(amount, at_risk, now_us)
-        if self._several:
-            self.board.region.fence()
-        used = []
-        for window in holding.windows:
-            used.append(window.used(second))
-        lease.used = used
+            if self._several:
+                self.board.region.fence()
         try:
             self._check(holding, lease, ask, tokens, second, now_us)
         except (CallError, Wait):
@@ -111,17 +107,19 @@ class Limits:
         return lease
 
     def _check(self, holding: Holding, lease: Held, ask: Ask, tokens: int, second: int, now_us: int) -> None:
+        all_used = lease.used
         for meter in holding.meters:
-            used, rule = lease.used[meter.at], meter.rule
+            _, at, most_requests, most_tokens, most_at_once, rule = meter
+            used = all_used[at]
             if (
-                (rule.requests is not None and used.requests > rule.requests)
-                or (rule.tokens is not None and used.tokens > rule.tokens)
-                or (rule.concurrent is not None and used.in_flight > rule.concurrent)
-                or (rule.queue_us and not ask.waited and self._is_waited_for(meter))
+                (most_requests is not None and used.requests > most_requests)
+                or (most_tokens is not None and used.tokens > most_tokens)
+                or (most_at_once is not None and used.in_flight > most_at_once)
+                or (self.lines and rule.queue_us and not ask.waited and self._is_waited_for(meter))
             ):
                 self._over_rate(meter, lease, ask, tokens, second)
         if (guard := holding.guard) is not None:
-            alert = guard.alarm(lease.used[holding.guard_at], ask.fingerprint, second)
+            alert = guard.alarm(all_used[holding.guard_at], ask.fingerprint, second)
             if alert is not None:
                 if guard.is_new(alert):
                     self.sink(alert)
@@ -191,13 +189,12 @@ class Limits:
         left = rule.limit - money.spent - money.reserved - money.orphaned
         raise refusal.over_budget(rule.budget, rule.who, left, rule.limit, account.end, now_us)
 
-    def _ended(self, holding: Holding) -> None:
+    def ended(self, holding: Holding) -> None:
         """A call of this worker is over: others may go on."""
-        if self.lines:
-            for meter in holding.meters:
-                line = self.lines.get((meter.rule.name, meter.at))
-                if line is not None and len(line):
-                    line.move()
+        for meter in holding.meters:
+            line = self.lines.get((meter.rule.name, meter.at))
+            if line is not None and len(line):
+                line.move()
 
     def look_at_levels(self, account: Account, now_us: int) -> None:
         """Sends what has been reached and nobody has sent yet."""
@@ -232,7 +229,7 @@ class Limits:
 
     def _meter(self, rule: RateRule, windows: list[Window], now_us: int, *, guarded: bool) -> Meter:
         window = self._window(rule.scope, rule.value, GUARDED_SERIES if guarded else rule.series, now_us)
-        return Meter(rule, window, _place(window, windows))
+        return Meter.of(rule, window, _place(window, windows))
 
     def _guard(self, tenant: str, windows: list[Window], now_us: int) -> Guard | None:
         rule = self.settings.runaway

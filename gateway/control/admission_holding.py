@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+import functools
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from gateway.control.admission_guard import Guard
 from gateway.control.counters.allotment import Allotment
@@ -17,15 +18,21 @@ MICRO = 1_000_000
 NANO_PER_MICROUSD = 1000
 
 
-class Meter:
-    """A limit of one value. `at` is the place of its window among those of the holding."""
+class Meter(NamedTuple):
+    """A limit of one value. What is asked of it for every call lies beside it, so that the rule need not be looked
+    at."""
 
-    __slots__ = ("at", "rule", "window")
+    window: Window
+    at: int
+    """The place of its window among those of the holding."""
+    requests: int | None
+    tokens: int | None
+    concurrent: int | None
+    rule: RateRule
 
-    def __init__(self, rule: RateRule, window: Window, at: int) -> None:
-        self.rule = rule
-        self.window = window
-        self.at = at
+    @classmethod
+    def of(cls, rule: RateRule, window: Window, at: int) -> Meter:
+        return cls(window, at, rule.requests, rule.tokens, rule.concurrent, rule)
 
 
 class Account:
@@ -87,15 +94,44 @@ class Share(NamedTuple):
         return {"places": 0, "money": cost}.get(self.of, self.amount)
 
 
+@functools.lru_cache(1024)
+def _requests_head(limit: int) -> bytes:
+    """A format that takes what remains."""
+    return (
+        b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %%d\r\n"
+        b"x-ratelimit-reset-requests: 60s\r\n" % limit
+    )
+
+
+@functools.lru_cache(1024)
+def _tokens_head(limit: int) -> bytes:
+    return (
+        b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %%d\r\n"
+        b"x-ratelimit-reset-tokens: 60s\r\n" % limit
+    )
+
+
+class Heard(Protocol):
+    """What a lease tells its admission."""
+
+    @property
+    def lines(self) -> Mapping[tuple[str, int], object]:
+        """Where calls wait."""
+        ...
+
+    def ended(self, holding: Holding) -> None: ...
+
+    def look_at_levels(self, account: Account, now_us: int) -> None: ...
+
+
 class Held:
     """The lease of one call (`core.limits.Lease`). `amount` and `at_risk` are nano-dollars, the same in each budget;
-    `ended` hears that it is over, `reached` of a budget that has got to its next level."""
+    `limits` hears that it is over where calls wait, and of a budget that has got to its next level."""
 
     __slots__ = (
-        "_ended",
         "_holding",
+        "_limits",
         "_over",
-        "_reached",
         "_reserved",
         "_second",
         "_shares",
@@ -110,23 +146,19 @@ class Held:
         holding: Holding,
         second: int,
         tokens: int,
-        ended: Callable[[Holding], None],
-        reached: Callable[[Account, int], None],
+        limits: Heard,
     ) -> None:
         self._holding = holding
         self._second = second
         self._tokens = tokens
-        self._ended = ended
-        self._reached = reached
+        self._limits = limits
         self._over = False
         self._reserved: Sequence[tuple[Account, int]] = ()
         """Each account with the period its money belongs to."""
         self._shares: tuple[Share, ...] = ()
         self.amount = self.at_risk = 0
-        self.used: Sequence[Used] = ()
+        self.used: Sequence[Used] = [window.add(second, tokens) for window in holding.windows]
         """By window, with this call in it."""
-        for window in holding.windows:
-            window.add(second, tokens)
 
     def reserve(self, amount: int, at_risk: int, now_us: int) -> None:
         self.amount, self.at_risk = amount, at_risk
@@ -143,29 +175,20 @@ class Held:
     @property
     def head(self) -> bytes:
         """The reset is when all of it is free again if nothing more is sent."""
-        requests = tokens = None
-        for meter in self._holding.meters:
-            used, rule = self.used[meter.at], meter.rule
-            if (limit := rule.requests) is not None:
-                left = limit - used.requests
-                if requests is None or left * requests[0] < requests[1] * limit:
-                    requests = limit, left if left > 0 else 0
-            if (limit := rule.tokens) is not None:
-                left = limit - used.tokens
-                if tokens is None or left * tokens[0] < tokens[1] * limit:
-                    tokens = limit, left if left > 0 else 0
-        head = b""
-        if requests is not None:
-            head = (
-                b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %d\r\n"
-                b"x-ratelimit-reset-requests: 60s\r\n" % requests
-            )
-        if tokens is not None:
-            head += (
-                b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %d\r\n"
-                b"x-ratelimit-reset-tokens: 60s\r\n" % tokens
-            )
-        return head
+        requests: tuple[int, int] | None = None
+        tokens: tuple[int, int] | None = None
+        for _, at, most_requests, most_tokens, _, _ in self._holding.meters:
+            used = self.used[at]
+            if most_requests is not None:
+                left = most_requests - used.requests
+                if requests is None or left * requests[0] < requests[1] * most_requests:
+                    requests = most_requests, left
+            if most_tokens is not None:
+                left = most_tokens - used.tokens
+                if tokens is None or left * tokens[0] < tokens[1] * most_tokens:
+                    tokens = most_tokens, left
+        head = _requests_head(requests[0]) % max(0, requests[1]) if requests is not None else b""
+        return head if tokens is None else head + _tokens_head(tokens[0]) % max(0, tokens[1])
 
     def settle(self, tokens: int | None, cost_nanousd: int | None, now_us: int) -> None:
         if self._over:
@@ -179,10 +202,11 @@ class Held:
         for account, period in self._reserved:
             spent = account.purse.settle(period, self.amount, self.at_risk, cost)
             if spent >= account.next_at and cost:
-                self._reached(account, now_us)
+                self._limits.look_at_levels(account, now_us)
         for share in self._shares:
             share.allotment.end(share.amount, share.used_by(tokens, cost))
-        self._ended(holding)
+        if self._limits.lines:
+            self._limits.ended(holding)
 
     def release(self, now_us: int) -> None:
         if self._over:
@@ -195,4 +219,5 @@ class Held:
             account.purse.settle(period, self.amount, self.at_risk, 0)
         for share in self._shares:
             share.allotment.end(share.amount, 0)
-        self._ended(holding)
+        if self._limits.lines:
+            self._limits.ended(holding)

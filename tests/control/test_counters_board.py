@@ -36,9 +36,8 @@ print("ready", flush=True)
 sys.stdin.readline()
 admitted = highest = bought = 0
 for _ in range(rounds):
-    second = window.add(now // 1_000_000, 10)
-    board.region.fence()
-    used = window.used(second).requests
+    second = now // 1_000_000
+    used = window.add(second, 10).requests
     if used > limit:
         window.release(second, 10)
     else:

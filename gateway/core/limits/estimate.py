@@ -18,13 +18,10 @@ REMEMBER_US = 60_000_000
 _MOST_REMEMBERED = 10_000
 
 
-class Reservation(NamedTuple):
-    """Nano-dollars. Both 0 where there is no price: what cannot be priced cannot be held to a budget."""
-
-    amount: int
-    at_risk: int
-    """What it may cost beyond that: four times the input, and the longest answer of the model where the request sets
-    no maximum. Nothing can be said of a model that does not say how long its answers get: the default then."""
+Reservation = tuple[int, int]
+"""Nano-dollars: what it reserves, and what it may cost beyond that: four times the input, and the longest answer of the
+model where the request sets no maximum. Nothing can be said of a model that does not say how long its answers get: the
+default then. Both 0 where there is no price: what cannot be priced cannot be held to a budget."""
 
 
 class _Rates(NamedTuple):
@@ -51,14 +48,20 @@ class Estimator:
         if provider is None or model is None:
             return _NOTHING
         rates = self._known.get((provider, model))
-        if rates is None or rates.until_us <= now_us or ask.input_tokens > LONG_PROMPT:
-            rates = self._look_up(provider, model, ask.input_tokens, now_us)
-        output = ask.max_output_tokens if ask.max_output_tokens is not None else DEFAULT_OUTPUT_TOKENS
-        longest = output if ask.max_output_tokens is not None else max(output, rates.longest)
-        input_atto, fee = ask.input_tokens * rates.input_atto, rates.request_atto
-        amount = (input_atto + output * rates.output_atto + fee) // ATTO_PER_NANO
-        worst = (BYTES_PER_TOKEN * input_atto + longest * rates.output_atto + fee) // ATTO_PER_NANO
-        return Reservation(amount, worst - amount)
+        tokens = ask.input_tokens
+        if rates is None or rates[4] <= now_us or tokens > LONG_PROMPT:
+            rates = self._look_up(provider, model, tokens, now_us)
+        each_input, each_output, fee, longest, _ = rates
+        output = ask.max_output_tokens
+        if output is None:
+            output = DEFAULT_OUTPUT_TOKENS
+            longest = max(output, longest)
+        else:
+            longest = output
+        input_atto = tokens * each_input
+        amount = (input_atto + output * each_output + fee) // ATTO_PER_NANO
+        worst = (BYTES_PER_TOKEN * input_atto + longest * each_output + fee) // ATTO_PER_NANO
+        return amount, worst - amount
 
     def _look_up(self, provider: str, model: str, input_tokens: int, now_us: int) -> _Rates:
         price = self._catalog.find(provider, model, now_us)
@@ -84,4 +87,4 @@ def _rates(price: Price | None, input_tokens: int, until_us: int) -> _Rates:
     )
 
 
-_NOTHING = Reservation(0, 0)
+_NOTHING = (0, 0)

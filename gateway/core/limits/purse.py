@@ -10,11 +10,17 @@ than its reservation.
 
 from __future__ import annotations
 
+import struct
+
 from gateway.core.limits.region import Region
 
 PERIOD, SPENT, RESERVED, AT_RISK, CALLS, ORPHANED, ORPHANED_AT, WORDS = range(8)
 """The words of a record. PERIOD is the begin of the period (µs) that the others belong to; ORPHANED is what calls of
 a killed worker had reserved, ORPHANED_AT (µs) when that was found."""
+
+
+_amounts = struct.Struct("6q").unpack_from
+"""PERIOD to ORPHANED at once, of a place in bytes: native words, so that each is read whole."""
 
 
 class Money:
@@ -53,32 +59,36 @@ class Purse:
         words, own = self._words, self._own
         if words[own] != period:
             self._begin(period)
-        words[own + RESERVED] += amount
-        words[own + AT_RISK] += at_risk
-        words[own + CALLS] += 1
+        _, _, reserved, risk, calls, _ = _amounts(words, own * 8)
+        words[own + 2] = reserved + amount  # RESERVED, AT_RISK, CALLS: spelled out, for this runs for every call
+        words[own + 3] = risk + at_risk
+        words[own + 4] = calls + 1
 
     def fits(self, period: int, amount: int, limit: int) -> bool:
         """Whether what was just reserved may stay."""
         taken = (self._base if self._base_of == period else 0) - amount
         words = self._words
         for record in self._records:
-            if words[record] == period:
-                taken += words[record + SPENT] + words[record + RESERVED] + words[record + ORPHANED]
-        return taken + min(amount, limit // 100) <= limit
+            of, spent, reserved, _, _, orphaned = _amounts(words, record * 8)
+            if of == period:
+                taken += spent + reserved + orphaned
+        least = limit // 100
+        return taken + (amount if amount < least else least) <= limit
 
     def settle(self, period: int, amount: int, at_risk: int, cost: int) -> int:
         """What is spent of the period then, by all workers. Where the call's period is over nothing changes: its money
         belonged to that one."""
         words, own = self._words, self._own
-        if words[own] != period:
+        of, spent, reserved, risk, calls, _ = _amounts(words, own * 8)
+        if of != period:
             return 0
         if cost:
-            words[own + SPENT] += cost
+            words[own + 1] = spent + cost  # first, so that nobody finds less taken than is
         if amount:
-            words[own + RESERVED] -= amount
+            words[own + 2] = reserved - amount
         if at_risk:
-            words[own + AT_RISK] -= at_risk
-        words[own + CALLS] -= 1
+            words[own + 3] = risk - at_risk
+        words[own + 4] = calls - 1
         return self.spent(period)
 
     def money(self, period: int) -> Money:

@@ -11,6 +11,8 @@ all it can get is given 60/61 of the limit in the long run (1.6 % less), and its
 
 from __future__ import annotations
 
+import struct
+
 import msgspec
 
 from gateway.core.limits.region import Region
@@ -24,6 +26,9 @@ NEGATIVE = 1 << 31
 STAMP, IN_FLIGHT, REQUESTS, TOKENS, MICROUSD, HEAD_WORDS = range(6)
 """The words of a record: the second of the last write, calls under way, and what was ever counted; then the rings."""
 RING_WORDS = RING // 2
+
+_head = struct.Struct("5q").unpack_from
+"""STAMP to MICROUSD at once, of a place in bytes: native words, so that each is read whole."""
 
 
 def words_of(series: int) -> int:
@@ -46,47 +51,65 @@ class Window:
     Seconds are whole seconds UTC. A clock that is set back counts on in the second it had reached.
     """
 
-    __slots__ = ("_halves", "_own", "_records", "_rings", "_series", "_words")
+    __slots__ = ("_fence", "_halves", "_others", "_own", "_records", "_rings", "_series", "_words")
 
     def __init__(self, region: Region, at: int, series: int = 3) -> None:
         self._words, self._halves = region.words, region.halves
         self._records = tuple(base + at for base in region.bases)
         self._series = series
         self._own = region.own + at
+        self._others = tuple(record for record in self._records if record != self._own)
+        self._fence = region.fence
         self._rings = 2 * (self._own + HEAD_WORDS)
 
-    def add(self, second: int, tokens: int) -> int:
-        """One call more, under way; the second it counts in."""
-        words, own = self._words, self._own
-        stamp = words[own]
+    def add(self, second: int, tokens: int) -> Used:
+        """One call more, under way; what is used with it. Written first and read after: it runs for every call."""
+        words, halves, own, series = self._words, self._halves, self._own, self._series
+        stamp, in_flight, requests, all_tokens, microusd = _head(words, own * 8)
         if second > stamp:
             self._advance(stamp, second)
-        else:
-            second = stamp
-        words[own + 1] += 1  # IN_FLIGHT, REQUESTS, TOKENS: spelled out, for this runs for every call
-        words[own + 2] += 1
-        if self._series > 1:
-            words[own + 3] += tokens
-        return second
+        in_flight += 1
+        requests += 1
+        words[own + 1] = in_flight  # IN_FLIGHT, REQUESTS, TOKENS
+        words[own + 2] = requests
+        place = (second - SPAN_S) & (RING - 1)
+        ring = self._rings + place
+        requests = requests - halves[ring] & MASK
+        if series > 1:
+            all_tokens += tokens
+            words[own + 3] = all_tokens
+            all_tokens = all_tokens - halves[ring + RING] & MASK
+            microusd = microusd - halves[ring + 2 * RING] & MASK if series > 2 else 0
+        if self._others:
+            self._fence()
+            more = self._sum(self._others, second)
+            return Used(
+                requests + more.requests, all_tokens + more.tokens, microusd + more.microusd, in_flight + more.in_flight
+            )
+        return Used(requests, all_tokens, microusd, in_flight)
 
     def used(self, second: int) -> Used:
         """Within the window that ends with `second`."""
+        return self._sum(self._records, second)
+
+    def _sum(self, records: tuple[int, ...], second: int) -> Used:
         words, halves, series = self._words, self._halves, self._series
         first = second - SPAN_S
         place = first & (RING - 1)
         requests = tokens = microusd = in_flight = 0
-        for record in self._records:
-            in_flight += words[record + IN_FLIGHT]
-            if words[record] < first:
+        for record in records:
+            stamp, under_way, all_requests, all_tokens, all_microusd = _head(words, record * 8)
+            in_flight += under_way
+            if stamp < first:
                 continue
             ring = 2 * (record + HEAD_WORDS) + place
             # Below zero for the moment in which a correction is being written: nothing then.
-            if (more := words[record + REQUESTS] - halves[ring] & MASK) < NEGATIVE:
+            if (more := all_requests - halves[ring] & MASK) < NEGATIVE:
                 requests += more
             if series > 1:
-                if (more := words[record + TOKENS] - halves[ring + RING] & MASK) < NEGATIVE:
+                if (more := all_tokens - halves[ring + RING] & MASK) < NEGATIVE:
                     tokens += more
-                if series > 2 and (more := words[record + MICROUSD] - halves[ring + 2 * RING] & MASK) < NEGATIVE:
+                if series > 2 and (more := all_microusd - halves[ring + 2 * RING] & MASK) < NEGATIVE:
                     microusd += more
         return Used(requests, tokens, microusd, in_flight)
 
@@ -94,14 +117,17 @@ class Window:
         """The call that was added in the second `began` is over, and used so many tokens more (or fewer) than it had
         reserved. Tokens count where they were reserved, money where it became known."""
         words, own, series = self._words, self._own, self._series
-        words[own + IN_FLIGHT] -= 1
+        stamp, in_flight, _, tokens, money = _head(words, own * 8)
+        words[own + 1] = in_flight - 1
         if tokens_more and series > 1:
-            self._correct(began, TOKENS, tokens_more)
+            if began == stamp:
+                words[own + 3] = tokens + tokens_more
+            else:
+                self._correct(began, TOKENS, tokens_more)
         if microusd and series > 2:
-            stamp = words[own]
             if second > stamp:
                 self._advance(stamp, second)
-            words[own + MICROUSD] += microusd
+            words[own + 4] = money + microusd
 
     def release(self, began: int, tokens: int) -> None:
         """The call that was added in the second `began` did not happen."""
@@ -124,6 +150,13 @@ class Window:
         """Writes what had been counted before each second since the last one. The stamp last: who reads meanwhile
         finds the rings up to the old one as they were."""
         words, halves = self._words, self._halves
+        if second == stamp + 1:
+            ring = self._rings + (second & (RING - 1))
+            for at in range(self._own + REQUESTS, self._own + REQUESTS + self._series):
+                halves[ring] = words[at] & MASK
+                ring += RING
+            words[self._own] = second
+            return
         steps = range(stamp + 1, second + 1) if second - stamp < RING else range(RING)
         ring = self._rings
         for series in range(self._series):
