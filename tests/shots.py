@@ -19,43 +19,22 @@ from tests.dashboard.browser import chromium, serving
 from tests.dashboard.fakes import chat_call, traffic
 from tests.dashboard.installation import Installation
 from tests.dashboard.running import dress
+from tests.dashboard.tour import BEFORE_SIGNING_IN, PAGES, TRACE, furnish, set_up, sign_in
 
 OUT = Path(__file__).resolve().parents[1] / "shots"
 HOUR = 3600 * 1_000_000
-PAGES = {
-    "overview": "/",
-    "overview-30d": "/?period=30d",
-    "requests": "/requests",
-    "peek": "/requests?peek=ID",
-    "empty-filter": "/requests?model=gpt-5&tag.feature=nobody",
-    "request": "/requests/ID",
-    "request-body": "/requests/ID?tab=request",
-    "response-body": "/requests/ID?tab=response",
-    "headers": "/requests/ID?tab=headers",
-    "diff": "/requests/ID/diff",
-    "replay": "/requests/ID/replay",
-    "costs": "/costs?period=30d",
-    "costs-user": "/costs?period=7d&by=user&a=acme-user-000&b=acme-user-001",
-    "statement": "/costs/statement/acme",
-    "alerts": "/alerts",
-    "keys": "/settings/keys",
-    "environments": "/settings/environments",
-    "tenants": "/settings/tenants",
-    "users": "/settings/users",
-    "privacy": "/settings/privacy",
-    "audit": "/settings/audit",
-    "models": "/models?period=7d",
-    "models-providers": "/models?period=7d&by=provider",
-    "tags": "/tags?period=7d&of=feature",
-    "tenants-usage": "/tenants?period=7d",
-    "tenant": "/tenants/acme?period=7d",
-    "operations": "/operations",
-    "configuration": "/operations/configuration/2",
-    "playground": "/playground",
-    "components": "/dashboard/components",
-    "error": "/nowhere",
-}
-ON_LITTLE = ("overview", "requests", "costs", "statement", "models", "tags", "tenants-usage", "tenant", "operations")
+ON_LITTLE = (
+    "overview",
+    "requests",
+    "costs",
+    "statement",
+    "models",
+    "tags",
+    "tenants-usage",
+    "tenant-usage",
+    "operations",
+)
+ON_LITTLE += ("keys", "environments", "tenants", "users", "privacy", "audit", "alerts", "playground", "trace")
 """Those that look different with little or no data."""
 AMOUNTS = {"much": 15_000, "little": 12, "nothing": 0}
 
@@ -64,6 +43,7 @@ def installation(folder: Path, amount: str) -> tuple[Installation, str]:
     """And the id of the request whose page is shown."""
     now_us = time.time_ns() // 1000
     call, payload = chat_call(now_us - 26_000_000)
+    call.trace_id = TRACE
     if not AMOUNTS[amount]:
         return Installation(folder), call.request_id
     payloads = {call.request_id: payload}
@@ -77,29 +57,28 @@ def installation(folder: Path, amount: str) -> tuple[Installation, str]:
 
 
 def take(browser: Browser, base: str, made: Installation, request_id: str, amount: str, names: list[str]) -> None:
+    with browser.new_context() as first:
+        set_up(made, base, first)
+        named = furnish(base, first, request_id) if amount == "much" else {"request": request_id, "trace": TRACE}
+    shown = [name for name in names if amount == "much" or name in ON_LITTLE]
     for scheme in ("light", "dark"):
         for width in (1440, 390):
             size = {"width": width, "height": 1000 if width > 400 else 844}
             context = browser.new_context(viewport=size, color_scheme=scheme, timezone_id="UTC")  # type: ignore[arg-type]
             page = context.new_page()
-            page.goto(base + "/login")
-            shoot = f"{amount}-{width}-{scheme}.png"
-            if amount == "much" and "login" in names:
-                page.screenshot(path=OUT / f"login-{shoot}")
-            page.goto(base + made.sign_in)
-            for name in (name for name in names if name in PAGES):
-                if amount != "much" and name not in ON_LITTLE:
-                    continue
-                page.goto(base + PAGES[name].replace("ID", request_id))
-                page.wait_for_function("document.fonts.status === 'loaded'")
-                expect(page.locator("main")).to_be_visible()
-                page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-                page.screenshot(path=OUT / f"{name}-{shoot}", full_page=True)
+            for each in (BEFORE_SIGNING_IN, PAGES):
+                for name in (name for name in shown if name in each):
+                    page.goto(base + each[name].format_map(named))
+                    page.wait_for_function("document.fonts.status === 'loaded'")
+                    expect(page.locator("main")).to_be_visible()
+                    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+                    page.screenshot(path=OUT / f"{name}-{amount}-{width}-{scheme}.png", full_page=True)
+                sign_in(base, context)
             context.close()
 
 
 def main() -> None:
-    names = sys.argv[1:] or [*PAGES, "login"]
+    names = sys.argv[1:] or [*BEFORE_SIGNING_IN, *PAGES]
     OUT.mkdir(exist_ok=True)
     with chromium() as browser:
         for amount in AMOUNTS:

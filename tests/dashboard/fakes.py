@@ -372,6 +372,7 @@ def _call(at: int, rng: random.Random, *, outage: bool) -> Span:
         usage=usage,
         usage_source="none" if failed else "reported",
         cost_nanousd=cost,
+        charge_nanousd=cost,
         input_cost_nanousd=in_cost,
         output_cost_nanousd=out_cost,
         cost_source="catalog" if cost else "none",
@@ -429,6 +430,7 @@ def chat_call(now_us: int, *, seed: int = 3) -> tuple[Span, Payload]:
     span.usage = Usage(input_tokens=9876, cached_input_tokens=8192, output_tokens=742, reasoning_tokens=218)
     span.latency_us, span.ttft_us, span.overhead_us, span.upstream_us = 9_120_000, 2_440_000, 44, 9_119_956
     span.cost_nanousd, span.input_cost_nanousd, span.output_cost_nanousd = 10_549_000, 3_129_000, 7_420_000
+    span.charge_nanousd = span.cost_nanousd
     span.cost_source, span.price_id, span.usage_source = "catalog", "openai/gpt-5@2026-07-01", "reported"
     span.attempts = [
         Attempt("anthropic", "claude-sonnet-4-5", 529, "upstream_error", now_us + 44, 947_000, 0),

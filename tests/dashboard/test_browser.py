@@ -1,11 +1,12 @@
-"""The pages in a real browser, on the real store: what only a browser can show to be right."""
+"""The pages in a real browser, on the real store: what only a browser can show to be right.
+
+What must hold of every page is in test_every_page_in_browser.py."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -19,7 +20,6 @@ World = tuple[str, Installation, BrowserContext, str]
 
 pytestmark = pytest.mark.browser
 
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 DAY = 86400 * 1_000_000
 
 
@@ -55,43 +55,6 @@ def page(world: World) -> Iterator[Page]:
     yield page
     page.close()
     assert said == []
-
-
-PATHS = ("/", "/?period=30d", "/requests", "/requests?peek=ID", "/requests/ID", "/requests/ID?tab=request")
-PATHS += (
-    "/settings/keys",
-    "/settings/environments",
-    "/settings/tenants",
-    "/settings/users",
-    "/settings/privacy",
-    "/settings/audit",
-)
-PATHS += ("/alerts", "/models", "/tags?of=feature", "/tenants", "/tenants/acme", "/operations")
-PATHS += ("/requests/ID?tab=response", "/requests/ID?tab=headers", "/dashboard/components", "/requests?model=nobody")
-
-
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_finding_of_axe(world: World, page: Page, path: str, scheme: str) -> None:
-    base, _, _, request_id = world
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-    page.goto(base + path.replace("ID", request_id))
-    page.evaluate(f"() => {{ {AXE} }}")
-    found = page.evaluate("async () => (await axe.run()).violations")
-    serious = [
-        f"{each['id']}: {each['help']}: {[node['target'] for node in each['nodes']][:3]}"
-        for each in found
-        if each["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
-
-
-@pytest.mark.parametrize("path", ["/", "/requests", "/requests/ID", "/dashboard/components"])
-def test_nothing_is_wider_than_a_phone(world: World, page: Page, path: str) -> None:
-    base, _, _, request_id = world
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(base + path.replace("ID", request_id))
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_charts_draw_what_their_tables_say(world: World, page: Page) -> None:
