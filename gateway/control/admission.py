@@ -196,6 +196,11 @@ class Limits:
             if line is not None and len(line):
                 line.move()
 
+    def began_before(self, account: Account, now_us: int) -> None:
+        """A call that began before the record was made is counted by it."""
+        account.counts_from = now_us
+        self.board.counts_from(account.record, now_us)
+
     def look_at_levels(self, account: Account, now_us: int) -> None:
         """Sends what has been reached and nobody has sent yet."""
         rule = account.rule

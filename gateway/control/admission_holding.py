@@ -38,13 +38,14 @@ class Meter(NamedTuple):
 class Account:
     """A budget of one value. `begin` and `end` (µs UTC) are of the period that was running when it was last asked."""
 
-    __slots__ = ("begin", "end", "known_to", "next_at", "next_level", "purse", "record", "rule")
+    __slots__ = ("begin", "counts_from", "end", "known_to", "next_at", "next_level", "purse", "record", "rule")
 
     def __init__(self, rule: BudgetRule, purse: Purse, record: Record, now_us: int) -> None:
         self.rule = rule
         self.purse = purse
         self.record = record
         self.begin, self.end = bounds(rule.period, now_us)
+        self.counts_from = record.created_us
         self.next_level = 0
         """The first of the rule's levels that is not known to have been reached in this period."""
         self.next_at = 0
@@ -121,6 +122,8 @@ class Heard(Protocol):
 
     def ended(self, holding: Holding) -> None: ...
 
+    def began_before(self, account: Account, now_us: int) -> None: ...
+
     def look_at_levels(self, account: Account, now_us: int) -> None: ...
 
 
@@ -166,6 +169,8 @@ class Held:
         for account in self._holding.accounts:
             period = account.begin if now_us < account.end else account.period_at(now_us)
             account.purse.reserve(period, amount, at_risk)
+            if now_us < account.counts_from:
+                self._limits.began_before(account, now_us)
             reserved.append((account, period))
 
     def share(self, taken: Share) -> None:

@@ -57,7 +57,7 @@ class Ledger:
             log.warning("limits: the log cannot be asked for what was spent before: %s", exc)
 
     async def _account(self, limits: Limits, account: Account, now_us: int) -> None:
-        period, made = account.period_at(now_us), account.record.created_us
+        period, made = account.period_at(now_us), limits.board.created_us(account.record)
         unknown = account.known_to == 0
         late = account.known_to < made + LATE_US and now_us >= account.known_to + ASK_EVERY_US
         if unknown or late:

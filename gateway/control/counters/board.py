@@ -30,6 +30,8 @@ SPARE = 256
 """Records kept for those that many values share, should the board ever be full."""
 AREA_WORDS = RECORDS * 64
 """Enough for all records where most keep one series."""
+EARLY_US = 5_000_000
+"""A call that began longer before its record was there (its body took that long) does not move the record's begin."""
 STALE_US = 120_000_000
 """A window that nobody has written for so long is empty: not taken over when the board is made anew."""
 
@@ -104,6 +106,18 @@ class Board:
         with self._locked():
             self._read_directory()
         return list(self._records.values())
+
+    def created_us(self, record: Record) -> int:
+        """When it was first claimed, or the first call that it counts began."""
+        return self.region.words[record.entry + _CREATED]
+
+    def counts_from(self, record: Record, at_us: int) -> None:
+        """It counts a call that began before it was claimed: in a crowd, the first to ask need not be the first to
+        come. The log is asked for what was before both, so that no call counts twice."""
+        words, at = self.region.words, record.entry + _CREATED
+        with self._locked():
+            if words[at] - EARLY_US <= at_us < words[at]:
+                words[at] = at_us
 
     def first_to(self, record: Record, period: int, level: int) -> bool:
         """Whether nobody has been here before: true once for each level of a period, over all workers."""
