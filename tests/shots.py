@@ -1,7 +1,7 @@
 """Pictures of every page, to be looked at: `make shots` writes them to shots/ (not kept in git).
 
 Much, little and no data; 1440 and 390 px; light and dark. The store is the real one, with the month of `callgate demo`.
-`python -m tests.shots overview requests` takes only those.
+`python -m tests.shots overview requests` takes only those, `python -m tests.shots README` those of docs/images/.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from gateway.demo.month import Month, month
 from pricing.catalog import Catalog
@@ -36,6 +36,14 @@ ON_LITTLE = (
 )
 ON_LITTLE += ("keys", "environments", "tenants", "users", "privacy", "audit", "alerts", "playground", "trace")
 """Those that look different with little or no data."""
+FRONT = {
+    "overview": "/?period=7d",
+    "requests": "/requests?peek={request}",
+    "request": "/requests/{request}",
+    "costs": "/costs?period=7d",
+}
+"""What the README shows."""
+IMAGES = OUT.parent / "docs" / "images"
 AMOUNTS = {"much": 15_000, "little": 12, "nothing": 0}
 
 
@@ -69,25 +77,43 @@ def take(browser: Browser, base: str, made: Installation, request_id: str, amoun
             for each in (BEFORE_SIGNING_IN, PAGES):
                 for name in (name for name in shown if name in each):
                     page.goto(base + each[name].format_map(named))
-                    page.wait_for_function("document.fonts.status === 'loaded'")
-                    expect(page.locator("main")).to_be_visible()
-                    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+                    drawn(page)
                     page.screenshot(path=OUT / f"{name}-{amount}-{width}-{scheme}.png", full_page=True)
                 sign_in(base, context)
             context.close()
+
+
+def take_front(browser: Browser, base: str, made: Installation, request_id: str) -> None:
+    with browser.new_context(viewport={"width": 1440, "height": 900}, timezone_id="UTC") as context:
+        set_up(made, base, context)
+        page = context.new_page()
+        for name, path in FRONT.items():
+            page.goto(base + path.format(request=request_id))
+            drawn(page)
+            page.screenshot(path=IMAGES / f"{name}.png")
+
+
+def drawn(page: Page) -> None:
+    """Fonts and charts are there."""
+    page.wait_for_function("document.fonts.status === 'loaded'")
+    expect(page.locator("main")).to_be_visible()
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def main() -> None:
     names = sys.argv[1:] or [*BEFORE_SIGNING_IN, *PAGES]
     OUT.mkdir(exist_ok=True)
     with chromium() as browser:
-        for amount in AMOUNTS:
+        for amount in ("much",) if names == ["README"] else AMOUNTS:
             with TemporaryDirectory() as folder:
                 made, request_id = installation(Path(folder), amount)
                 if amount == "much":
                     dress(made)
                 with serving(made.app) as base:
-                    take(browser, base, made, request_id, amount, names)
+                    if names == ["README"]:
+                        take_front(browser, base, made, request_id)
+                    else:
+                        take(browser, base, made, request_id, amount, names)
 
 
 if __name__ == "__main__":
