@@ -49,6 +49,8 @@ PAGES = {
     "configuration": "/operations/configuration/2",
     "alerts": "/alerts",
     "alert-rule": "/alerts/rules/slow-answers",
+    "api-docs": "/api/docs",
+    "api": "/api/docs",
     "components": "/dashboard/components",
     "error": "/nowhere",
 }
