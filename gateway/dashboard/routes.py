@@ -8,6 +8,7 @@ from gateway.api.access import ADMINS, MEMBERS, READ, READERS, Rule
 from gateway.dashboard import assets, urls
 from gateway.dashboard.alert_rule import alert_rule_action, alert_rule_page
 from gateway.dashboard.alerts import alerts_action, alerts_page
+from gateway.dashboard.api_docs import api_docs
 from gateway.dashboard.components import components
 from gateway.dashboard.costs import costs
 from gateway.dashboard.detail import request_page
@@ -72,6 +73,7 @@ RULES = (
     Rule(urls.CONVERSATION, MEMBERS, page=True),
     Rule(urls.RENAME_CONVERSATION, MEMBERS, methods=("POST",), page=True),
     Rule(urls.DELETE_CONVERSATION, MEMBERS, methods=("POST",), page=True),
+    Rule(urls.API_DOCS, READERS, page=True),
     Rule(urls.COMPONENTS, READERS, page=True),
 )
 """For the access middleware; a test finds routes that none of these covers."""
@@ -120,5 +122,6 @@ def routes() -> list[BaseRoute]:
         Route(urls.CONVERSATION, playground),
         Route(urls.RENAME_CONVERSATION, rename_conversation, methods=["POST"]),
         Route(urls.DELETE_CONVERSATION, delete_conversation, methods=["POST"]),
+        Route(urls.API_DOCS, api_docs),
         Route(urls.COMPONENTS, components),
     ]

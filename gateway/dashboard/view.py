@@ -182,6 +182,7 @@ def _nav(view: View, current: str) -> list[tuple[str, list[NavItem]]]:
         ("Settings", "Environments", "gauge", settings.ENVIRONMENTS, settings.ENVIRONMENTS),
         ("Settings", "Tenants", "inbox", settings.TENANTS, settings.TENANTS),
         *system,
+        ("System", "API", "term", urls.API_DOCS, urls.API_DOCS),
         ("System", "Components", "cols", urls.COMPONENTS, urls.components()),
     ]
     if view.principal.role in MEMBERS:

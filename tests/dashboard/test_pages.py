@@ -21,6 +21,7 @@ from gateway.core.span import Payload, Span
 from gateway.dashboard import RULES, assets, routes, urls
 from gateway.dashboard.alert_rule import AlertRulePage
 from gateway.dashboard.alerts import AlertsPage
+from gateway.dashboard.api_docs import ApiDocs
 from gateway.dashboard.components import Components
 from gateway.dashboard.costs import Costs
 from gateway.dashboard.detail import RequestPage
@@ -102,6 +103,7 @@ PAGES = {
     "values": "/requests/filter-values?field=model",
     "playground": "/playground",
     "login": "/login",
+    "api-docs": "/api/docs",
     "components": "/dashboard/components",
 }
 
@@ -250,6 +252,7 @@ WHOLE = (
     PrivacyPage,
     PlaygroundPage,
     ErrorPage,
+    ApiDocs,
     Components,
 )
 PARTS = (Peek, FilterValues, Rows, FlightRows, Jumps, TraceRows, NodePart, Found)
