@@ -114,6 +114,8 @@ RULES = (
     Rule("/api/notifications/{name}/test", ADMINS, methods=("POST",), unbound=True),
     Rule("/api/limits", EVERYONE),
     Rule("/api/budgets", EVERYONE),
+    Rule("/api/runaway", READERS, unbound=True),
+    Rule("/api/runaway/{tenant}/override", ADMINS, methods=("POST", "DELETE"), unbound=True),
     Rule("/api/playground/models", MEMBERS),
     Rule("/api/playground/chat", MEMBERS, methods=("POST",)),  # it costs money
     Rule("/api/playground/conversations", MEMBERS, methods=(*READ, "POST")),

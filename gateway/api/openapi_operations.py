@@ -19,6 +19,7 @@ from gateway.api import (
     record,
     replay,
     requests,
+    runaway,
     spend,
     tenants,
     totals,
@@ -268,6 +269,19 @@ OPERATIONS = {
     ),
     "GET /api/budgets": Operation(
         group=LIMITS, summary="Budgets and what is left", answer=limits.BudgetList, query=(_limit(MAX_LIMIT, 1000),)
+    ),
+    "GET /api/runaway": Operation(
+        group=LIMITS, summary="Tenants whose guard is lifted", answer=Listed[runaway.OverrideRecord]
+    ),
+    "POST /api/runaway/{tenant}/override": Operation(
+        group=LIMITS,
+        summary="Lift the guard for a tenant",
+        answer=runaway.OverrideRecord,
+        status=201,
+        body=runaway.NewOverride,
+    ),
+    "DELETE /api/runaway/{tenant}/override": Operation(
+        group=LIMITS, summary="Set the guard again", answer=runaway.OverrideRecord
     ),
     "GET /api/alerts/rules": Operation(group=ALERTS, summary="Rules and how they stand", answer=shapes.RuleList),
     "POST /api/alerts/rules": Operation(

@@ -54,6 +54,8 @@ class Limits:
         self.accounts: dict[str, Account] = {}
         """By record name; a rule that changed has a new one."""
         self.guards: dict[str, Guard] = {}
+        self.lifted: dict[str, int] = {}
+        """By tenant, until when (s) an admin has lifted its guard."""
         self.lines: dict[tuple[str, int], Line] = {}
         self.refused: dict[str, int] = {"rate": 0, "budget": 0, "runaway": 0}
         """Since the worker's start."""
@@ -77,6 +79,13 @@ class Limits:
         self.holdings.clear()
         self.accounts.clear()
         self.guards.clear()
+
+    def lift(self, lifted: dict[str, int]) -> None:
+        """Whose guard is lifted until when (s); all of them."""
+        if lifted != self.lifted:
+            self.lifted = lifted
+            for tenant, guard in self.guards.items():
+                guard.lifted_until = lifted.get(tenant, 0)
 
     # ------------------------------------------------------------------ a call
 
@@ -244,6 +253,7 @@ class Limits:
         if guard is None:
             window = self._window("tenant", tenant, GUARDED_SERIES, now_us)
             guard = self.guards[tenant] = Guard(tenant, rule, window)
+            guard.lifted_until = self.lifted.get(tenant, 0)
         _place(guard.window, windows)
         return guard
 

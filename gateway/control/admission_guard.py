@@ -16,13 +16,25 @@ HOUR_S = HOUR // MICRO
 class Guard:
     """Of one tenant. Without a profile (not known yet, or nothing to know) it has no bound."""
 
-    __slots__ = ("_bound", "_bound_until", "_profile", "_repeats", "_rule", "alarmed", "tenant", "window")
+    __slots__ = (
+        "_bound",
+        "_bound_until",
+        "_profile",
+        "_repeats",
+        "_rule",
+        "alarmed",
+        "lifted_until",
+        "tenant",
+        "window",
+    )
 
     def __init__(self, tenant: str, rule: Runaway, window: Window) -> None:
         self.tenant = tenant
         self.window = window
         self.alarmed: dict[str, int] = {}
         """By reason, the hour (µs) of the last alarm."""
+        self.lifted_until = 0
+        """An admin said so: until this second nothing is wrong with any call."""
         self._rule = rule
         self._profile: Profile | None = None
         self._bound = UNBOUND
@@ -45,6 +57,8 @@ class Guard:
 
     def alarm(self, used: Used, fingerprint: int | None, second: int) -> RunawayAlert | None:
         """What is wrong with this call being let in, if anything. `used` has it in."""
+        if second < self.lifted_until:
+            return None
         if second >= self._bound_until:
             self._look_up(second)
         calls, microusd = self._bound

@@ -14,9 +14,10 @@ from gateway.control.admission import Limits, log_event
 from gateway.control.admission_ledger import Ledger
 from gateway.control.counters.across import Across
 from gateway.control.counters.board import Board
+from gateway.control.runaway_overrides import Overrides
 from gateway.core.limits.events import Event, Sink
 from gateway.settings import Settings
-from gateway.store.base import SpanReader
+from gateway.store.base import Store
 from pricing import Catalog
 
 log = logging.getLogger("callgate.limits")
@@ -31,7 +32,7 @@ class Limiting:
         self,
         settings: Settings,
         catalog: Catalog,
-        store: SpanReader,
+        store: Store,
         data: Path,
         worker: int,
         drained: Callable[[], bool],
@@ -39,6 +40,7 @@ class Limiting:
         self.limits: Limits | None = None
         self.sinks: list[Sink] = [log_event]
         """Each hears every event, once."""
+        self.overrides = Overrides(store)
         self._data = data
         self._worker = worker
         self._workers = settings.server.workers
@@ -69,6 +71,10 @@ class Limiting:
                 await asyncio.sleep(REFRESH_S)
                 continue
             try:
+                if limits.settings.runaway is not None:
+                    await self.overrides.refresh()
+                    lifted = {name: each.until_us // 1_000_000 for name, each in self.overrides.by_tenant.items()}
+                    limits.lift(lifted)
                 await self._ledger.refresh(limits, _now_us())
             except Exception:
                 log.exception("limits: what the log knows could not be taken over")

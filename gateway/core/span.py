@@ -36,6 +36,7 @@ RESERVED_TAGS = {
     "environment": "environment",
     "workflow": "workflow",
     "agent": "agent",
+    "prompt": "prompt",
 }
 """Tags that also fill a column of the span, by the column they fill. A key bound to a tenant decides the tenant."""
 

@@ -76,6 +76,6 @@ def asked(exchange: Exchange, plan: Plan) -> Ask:
         estimated_tokens(size),
         plan.most_output,
         target.upstream.price_provider if target.model is not None else None,
-        None,
+        tags.get("prompt"),
         hash(exchange.raw) if plan.held else None,
     )

@@ -105,6 +105,7 @@ class Tunnel:
             0,
             None,
             target.upstream.price_provider if target.model is not None else None,
+            tags.get("prompt"),
             waited=True,
         )
         return admission.admit(ask, time.time_ns() // 1000)

@@ -104,7 +104,7 @@ class Scribe:
             config=opened.config,
             variant=opened.variant,
             config_version=opened.config_version,
-            prompt=opened.prompt,
+            prompt=opened.prompt if opened.prompt is not None else tags.get("prompt"),
             prompt_version=opened.prompt_version,
             provider=opened.provider,
             endpoint=self._redactor.text(opened.endpoint, Counter()),

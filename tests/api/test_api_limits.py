@@ -106,3 +106,17 @@ def test_without_limits_there_is_nothing(tmp_path):
 
 def test_the_metrics_count_what_was_refused(app):
     assert 'callgate_limits_refused_total{reason="rate",worker="3"} 2.0' in ask(app, "/metrics").text
+
+
+def test_the_guard_against_runaways_is_lifted_for_a_while_and_set_again(app):
+    assert ask(app, "/api/runaway").json()["items"] == []
+    made = ask(app, "/api/runaway/acme/override", method="POST", json={"hours": 2, "note": "load test"})
+    assert made.status_code == 201, made.text
+    (item,) = ask(app, "/api/runaway").json()["items"]
+    assert (item["tenant"], item["note"]) == ("acme", "load test")
+    entries = ask(app, "/api/audit").json()["items"]
+    assert ("created", "runaway_override", "acme") in {(e["action"], e["kind"], e["id"]) for e in entries}
+    assert ask(app, "/api/runaway/acme/override", method="POST", json={"hours": 0}).status_code == 400
+    assert ask(app, "/api/runaway/acme/override", method="DELETE").status_code == 200
+    assert ask(app, "/api/runaway").json()["items"] == []
+    assert ask(app, "/api/runaway/acme/override", method="DELETE").status_code == 404

@@ -254,6 +254,14 @@ def test_spend_counts_too():
     assert [event.reason for event in events_of(limits)] == ["spend"]
 
 
+def test_what_an_admin_has_lifted_is_let_pass_until_then():
+    limits = guarded(usual(1200, 0), least_per_min=10)
+    limits.lift({"acme": NOW // 1_000_000 + 1})
+    assert admitted(limits, ask(), 150) == 150
+    assert admitted(limits, ask(), 5, NOW + 1_000_000) == 0
+    assert [event.reason for event in events_of(limits)] == ["calls"]
+
+
 def test_report_lets_it_pass():
     limits = guarded(usual(60, 0), action="report", least_per_min=10)
     assert admitted(limits, ask(), 50) == 50

@@ -112,6 +112,37 @@ def test_money_that_was_reserved_and_not_spent_is_there_for_others(redis):
     assert 990 <= first * 4 // 10 + second <= 1020
 
 
+def test_a_call_that_finds_too_little_waits_for_what_another_process_has_unused(redis):
+    """One has all there is and uses none of it; the other is told no only when there is nothing anywhere."""
+
+    async def run() -> int:
+        one, other = Across(Shared(url=redis.url)), Across(Shared(url=redis.url))
+        hoard = one.allotment("budget", 1000, lasting=True)
+        hoard.press(900)
+        hoard.touched_us = now_us()
+        for _ in range(2):
+            await one.sync()
+        assert hoard.held == 900
+        following = [asyncio.create_task(each.run()) for each in (one, other)]
+        mine, taken = other.allotment("budget", 1000, lasting=True), 0
+        while True:
+            if not mine.covers(50):
+                turn = asyncio.Event()
+                other.enter([(mine, 50)], turn.set)
+                await turn.wait()
+            if not other.take(mine, 50, now_us()):
+                break
+            taken += 50
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
+        await one.close()
+        await other.close()
+        return taken
+
+    assert 990 <= asyncio.run(run()) <= 1050
+
+
 def test_without_redis_a_machine_counts_alone_and_tells_it_later(redis):
     async def run() -> tuple[bool, bool, int]:
         across = Across(Shared(url=redis.url))

@@ -5,9 +5,9 @@ never more than may be, and never less than the budget allows.
 
 Each round is two races over a store of its own. *Rate*: every client calls once; within a minute exactly 600 may get
 through. *Budget*: every call costs half a cent and clients call until they are told 402; the log must then hold a
-dollar, and no more than one call over it. With `--kill`, a worker is killed in the middle of the second race, and what
-counts is what the log has; with `--redis`, two gateways of two workers share the counters through a Redis of this
-script's own.
+dollar, no more than one call over it, and people are told of 50, 80 and 100 % once each. With `--kill`, a worker is
+killed in the middle of the second race, and what counts is what the log has; with `--redis`, two gateways of two
+workers share the counters through a Redis of this script's own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.harness import APP_KEY, UPSTREAM_KEY, Gateway, configuration, wait_for
+from tests.e2e.harness import ADMIN_KEY, APP_KEY, UPSTREAM_KEY, Gateway, configuration, wait_for
 from tests.e2e.upstream import Upstream, completion
 from tests.e2e.wire import CutError, Message, Wire, answer, post
 
@@ -54,6 +54,8 @@ class Round:
     statuses: Counter[int]
     """Of the second race; 0 for a connection that was cut."""
     spent_usd: float
+    levels: list[str]
+    """Of the budget that people were told of, by the history."""
 
     def problems(self, *, gateways: int = 1, killed: bool = False) -> list[str]:
         """What does not hold, in words."""
@@ -63,6 +65,9 @@ class Round:
             found.append(f"{self.let_through} calls got through where {PER_MINUTE} may")
         if not BUDGET_USD * 0.99 <= self.spent_usd <= BUDGET_USD * (1 + credit) + CALL_USD:
             found.append(f"${self.spent_usd:.4f} were spent of ${BUDGET_USD:.2f}")
+        told = {f"Budget dollar (budget): {level} %": 1 for level in (50, 80, 100)}
+        if gateways == 1 and Counter(self.levels) != told:
+            found.append(f"told of {sorted(self.levels)}")
         if unexpected := set(self.statuses) - {200, 402, 429, *((0,) if killed else ())}:
             found.append(f"answers with {sorted(unexpected)}")
         return found
@@ -75,6 +80,7 @@ def settings(upstream: Upstream, workers: int, redis: str | None) -> dict[str, A
         providers={"raw": raw},
         prices={"overrides": {MODEL: ONE_CALL, "m-1": ONE_CALL}},
         limits=[{"scope": "tag:race", "match": "rate", "requests_per_min": PER_MINUTE}],
+        alerts={"every_s": 1},
         budgets=[{"name": "dollar", "scope": "tag:race", "match": "budget", "period": "total", "usd": BUDGET_USD}],
         shared={"url": redis} if redis else {},
     )
@@ -189,6 +195,20 @@ def _backlog(gateway: Gateway) -> int:
     return int(health["backlog_bytes"]) + int(health["lag_us"])
 
 
+def told(gateway: Gateway) -> list[str]:
+    """The titles of all notices, once the highest level is among them."""
+    _, raised = gateway.get("/api/budgets")
+    if raised["items"][0]["spent_usd"] >= BUDGET_USD:
+        wait_for(lambda: any(title.endswith(": 100 %") for title in _titles(gateway)), "the last level is told", 30)
+    return _titles(gateway)
+
+
+def _titles(gateway: Gateway) -> list[str]:
+    status, history = gateway.get("/api/alerts/history", key=ADMIN_KEY)
+    assert status == 200, history
+    return [each["title"] for each in history["items"]]
+
+
 def worker_of(gateway: Gateway) -> int:
     """The process id of one of its workers."""
     for status in Path("/proc").glob("[0-9]*/status"):
@@ -214,7 +234,7 @@ def one_round(folder: Path, upstream: Upstream, *, clients: int, kill: bool, red
         if kill:
             wait_for(lambda: reserved(gateways[0]) == 0, "what the crash cut off is booked", 60)
         rest = spend_the_rest(gateways[0])
-        return Round(through, statuses, spent(gateways, statuses[200] + rest))
+        return Round(through, statuses, spent(gateways, statuses[200] + rest), told(gateways[0]))
     finally:
         for gateway in gateways:
             if gateway.running:

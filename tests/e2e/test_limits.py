@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import needs
+from tests.e2e import limits_neighbour
 from tests.e2e.harness import UPSTREAM_KEY, Gateway, configuration, wait_for
 from tests.e2e.limits_race import instantly, one_round, own_redis
 from tests.e2e.upstream import Upstream, completion
@@ -109,3 +110,16 @@ def test_a_crowd_at_two_gateways_that_share_through_redis(tmp_path: Path, upstre
     with own_redis(tmp_path) as url:
         found = one_round(tmp_path, upstream, clients=120, kill=False, redis=url)
     assert found.problems(gateways=2) == []
+
+
+def test_a_tenant_far_over_its_limit_is_refused_and_its_neighbour_is_served(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.script = instantly
+    gateway = limits_neighbour.start(tmp_path, upstream)
+    try:
+        took, quiet, loud = limits_neighbour.one_round(gateway, 2, loud=True)
+    finally:
+        gateway.stop()
+    assert set(quiet) == {200}
+    assert loud[200] <= limits_neighbour.LOUD_PER_MIN
+    assert set(loud) == {200, 429}
+    assert sorted(took)[len(took) // 2] < 250  # far from what would be felt if refusals were worked off in a line

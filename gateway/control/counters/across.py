@@ -281,8 +281,8 @@ class Across:
         allotment.elsewhere, allotment.short = elsewhere, bool(short)
         allotment.nothing_for = least if granted < least else None
         allotment.answered_us = time.time_ns() // 1000
-        if short and kept + granted:
-            self._wake.set()  # others lack what may lie here
+        if least or (short and kept + granted):
+            self._wake.set()  # others may lack what lies here, or what is not taken after all
 
     def _connected(self) -> tuple[Any, Any]:
         """The scripts. The client is loaded here, by who has it configured, and nowhere else."""

@@ -48,7 +48,7 @@ def over_budget(name: str, who: str, left_nanousd: int, limit_nanousd: int, ends
 def running_away(tenant: str, what: str, bound: int, retry_s: int) -> CallError:
     message = (
         f"The tenant {tenant!r} is held to {bound:,} {what} per minute, for it does far more than is usual at this "
-        f"hour. Try again in {max(1, retry_s)} s; an admin can lift this (`runaway.exempt`)."
+        f"hour. Try again in {max(1, retry_s)} s; an admin can lift this (/api/runaway)."
     )
     return _refused("rate_limit_exceeded", message, retry_s, ())
 
@@ -56,7 +56,7 @@ def running_away(tenant: str, what: str, bound: int, retry_s: int) -> CallError:
 def same_again(tenant: str, bound: int) -> CallError:
     message = (
         f"The tenant {tenant!r} has sent this very request more than {bound:,} times within a minute, which looks like "
-        "a loop. Try again in 60 s, or with another prompt; an admin can lift this (`runaway.exempt`)."
+        "a loop. Try again in 60 s, or with another prompt; an admin can lift this (/api/runaway)."
     )
     return _refused("rate_limit_exceeded", message, 60, ())
 
