@@ -61,13 +61,15 @@ def test_charts_draw_what_their_tables_say(world: World, page: Page) -> None:
     page.goto(world[0] + "/")
     expect(page.locator("[data-chart] canvas")).to_have_count(5)
     for canvas in page.locator("[data-chart] canvas").all():
-        painted = canvas.evaluate("c => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v > 0)")
-        assert painted
+        page.wait_for_function(
+            "c => c.width && c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v > 0)",
+            arg=canvas.element_handle(),
+        )
     card = page.locator("section.card", has=page.locator("#spend-data"))
     card.hover()
     card.get_by_role("button", name="As table").click()
     expect(card.locator("#spend-data table")).to_be_visible()
-    assert card.locator("tbody tr").count() >= 48
+    assert card.locator("tbody tr").count() >= 24  # hours
 
 
 def test_dragging_over_a_chart_sets_the_period(world: World, page: Page) -> None:
