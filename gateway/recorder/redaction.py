@@ -45,7 +45,8 @@ CREDENTIAL_HEADERS = frozenset(
 )
 """Never kept, whatever the settings."""
 SECRET_HEADER = re.compile(r"key|token|secret|passw|auth|cookie|signature")
-BARE_NUMBER = re.compile(rb"[\d.eE+-]+")
+BARE_NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+NUMBER_BYTES = frozenset(b"-+.0123456789eE")
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -177,11 +178,12 @@ class Redactor:
             if is_json:
                 start, end = _within_a_string(view, start, end)
                 start, end = between_escapes(body, start, end)
+            mask = self._masks.get(hit.kind, b"[redacted:%s]" % hit.kind.encode()) if hit.kind else b""
+            if is_json and mask and (number := _bare_number(view, start, end)) is not None:
+                start, end = number
+                mask = b'"%s"' % mask
             if start >= end or start < kept_to:
                 continue
-            mask = self._masks.get(hit.kind, b"[redacted:%s]" % hit.kind.encode()) if hit.kind else b""
-            if is_json and mask and _is_bare_number(view, start, end):
-                mask = b'"%s"' % mask
             parts += (body[kept_to:start], mask)
             kept_to = end
             if hit.kind:
@@ -249,9 +251,14 @@ def _within_a_string(view: bytes, start: int, end: int) -> tuple[int, int]:
     return start, end if quote < 0 else quote
 
 
-def _is_bare_number(view: bytes, start: int, end: int) -> bool:
-    """Whether a span of digits in a JSON body is a number rather than a part of a string."""
+def _bare_number(view: bytes, start: int, end: int) -> tuple[int, int] | None:
+    """The whole number of a JSON body that the span lies in (`4111111111111111` of `4111111111111111.0`); None for
+    what is a part of a string."""
+    while start > 0 and view[start - 1] in NUMBER_BYTES:
+        start -= 1
+    while end < len(view) and view[end] in NUMBER_BYTES:
+        end += 1
     if not BARE_NUMBER.fullmatch(view, start, end):
-        return False
+        return None
     line = view.rfind(b"\n", 0, start) + 1  # an event's JSON is on one line; elsewhere a string has no line end
-    return view.count(b'"', line, start) % 2 == 0
+    return (start, end) if view.count(b'"', line, start) % 2 == 0 else None

@@ -137,7 +137,7 @@ def test_one_request(app: Starlette, store: FakeStore) -> None:
     answer = ask(app, f"/api/requests/{row.request_id}")
     assert '"request_body":{"n":1.0}' in answer.text
     found = answer.json()
-    assert list(found) == [*FIELDS, "request_body", "response_body", "response_text"]
+    assert list(found) == [*FIELDS, "request_body", "response_body", "response_text", "sealed_with"]
     assert (found["response_body"], found["response_text"]) == ("data: [DONE]", "x")
 
 

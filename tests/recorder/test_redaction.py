@@ -13,7 +13,7 @@ from random import Random
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import ConfigError
@@ -209,7 +209,10 @@ values = st.recursive(
 
 
 @settings(max_examples=300, deadline=None)
-@given(values, st.booleans(), st.booleans())
+@example([4896364768189978.0], False, False)
+@given(
+    st.one_of(st.lists(values, max_size=4), st.dictionaries(texts, values, max_size=4)), st.booleans(), st.booleans()
+)
 def test_any_json_stays_json_of_the_same_shape(value, ascii_only, nested):
     def dump(value: object) -> bytes:
         return json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
