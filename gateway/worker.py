@@ -242,6 +242,7 @@ class _Server(uvicorn.Server):
         finally:
             for number in signals:
                 loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)  # it is ending: being told again must not cut off what is left
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -41,6 +41,7 @@ def prices() -> None:
 
 prices.add_command(check)
 
+
 @prices.command()
 @click.argument("model")
 @click.option("--provider", metavar="NAME", help="Whose price; else the first provider that has the model.")

@@ -45,8 +45,8 @@ WIDTHS = (
     (7 * DAY, 3 * HOUR, "3 hours"),
     (14 * DAY, 6 * HOUR, "6 hours"),
 )
-"""(up to this length, the width of a bucket, its name after "per"); a day beyond. From half a day on the widths are whole
-hours, which rollups answer whatever the number of calls."""
+"""(up to this length, the width of a bucket, its name after "per"); a day beyond. From half a day on the
+widths are whole hours, which rollups answer whatever the number of calls."""
 
 
 @dataclass(frozen=True)

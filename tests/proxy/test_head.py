@@ -28,8 +28,11 @@ def wire(length: int, *lines: bytes, path: bytes = CHAT) -> bytes:
         (CHAT, [(b"api-key", b"cg-4")], b"cg-4"),
         (CHAT + b"?key=cg%2D5&alt=sse", [], b"cg-5"),
         (CHAT, [(b"authorization", b"Basic abc")], None),
-        (CHAT, [(b"authorization", b"AWS4-HMAC-SHA256 Credential=cg-3/20260101/us-east-1/bedrock/aws4_request, x=y")],
-         b"cg-3"),
+        (
+            CHAT,
+            [(b"authorization", b"AWS4-HMAC-SHA256 Credential=cg-3/20260101/us-east-1/bedrock/aws4_request, x=y")],
+            b"cg-3",
+        ),
         (CHAT, [(b"authorization", b"AWS4-HMAC-SHA256 SignedHeaders=host")], None),
         (CHAT, [(b"authorization", b"Bearer ")], None),
         (CHAT, [(b"authorization", b"Bearer "), (b"x-api-key", b"cg-2")], b"cg-2"),

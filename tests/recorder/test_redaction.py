@@ -206,13 +206,12 @@ values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(texts, inner, max_size=4)),
     max_leaves=8,
 )
+bodies = st.one_of(st.lists(values, max_size=4), st.dictionaries(texts, values, max_size=4))
 
 
 @settings(max_examples=300, deadline=None)
 @example([4896364768189978.0], False, False)
-@given(
-    st.one_of(st.lists(values, max_size=4), st.dictionaries(texts, values, max_size=4)), st.booleans(), st.booleans()
-)
+@given(bodies, st.booleans(), st.booleans())
 def test_any_json_stays_json_of_the_same_shape(value, ascii_only, nested):
     def dump(value: object) -> bytes:
         return json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")

@@ -108,7 +108,10 @@ class Broken(Exception):  # noqa: N818  (a finding, not an error of the fuzzer's
 def body(dice: random.Random) -> bytes:
     """A request's JSON, right more often than not."""
     text = dice.choice(["Hello", "x" * 5000, "\u202e\U0001f4a9", "<script>", "\x1b[2J", "a\u0000b"])
-    value: dict[str, object] = {"model": dice.choice(MODELS) if dice.random() < 0.4 else "demo/echo", "messages": [{"role": "user", "content": text}]}
+    value: dict[str, object] = {
+        "model": dice.choice(MODELS) if dice.random() < 0.4 else "demo/echo",
+        "messages": [{"role": "user", "content": text}],
+    }
     for name, choices in {
         "stream": [True, False, None, "yes", 1],
         "metadata": [{"a": "b"}, {}, None, [], "x", {"tenantSlug": "evil"}, {"k": {"deep": [1, 2]}}],
