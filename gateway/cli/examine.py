@@ -6,6 +6,7 @@ import asyncio
 import importlib.metadata
 import json
 import os
+import re
 import shutil
 import socket
 import stat
@@ -60,7 +61,7 @@ def installation() -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     missing = []
     for requirement in importlib.metadata.requires("callgate") or []:
-        name = requirement.partition(";")[0].split(">")[0].split("=")[0].strip()
+        name = re.split(r"[;\[<>=~! ]", requirement, maxsplit=1)[0]
         try:
             importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -116,9 +116,7 @@ def version(client: Client, python: Path) -> str:
         about = json.loads((client.environment / "node_modules" / package / "package.json").read_bytes())
         return f"{package} {about['version']}"
     ask = f"import importlib.metadata as m; print(m.version({package!r}))"
-    said = subprocess.run(
-        [client.environment / "bin" / "python", "-c", ask], capture_output=True, text=True, check=True
-    )
+    said = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True)
     return f"{package} {said.stdout.strip()}"
 
 

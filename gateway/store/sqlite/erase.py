@@ -48,6 +48,9 @@ KEYS_OF_OWNERS = "DELETE FROM keys WHERE json_extract(key, '$.owner') IN (SELECT
 BUMP = """
 INSERT INTO facts (name, value) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1
 """
+REBUILD = "REINDEX series"
+"""When SQLite moves what is left of an index from page to page, bytes of what was deleted can stay in the gaps, in spite
+of `secure_delete`. Names are what people are known by, so their index is made anew."""
 
 
 class Eraser:
@@ -86,6 +89,7 @@ class Eraser:
             erased.keys += (await db.execute(KEYS_OF_OWNERS, tokens)).rowcount
             await db.execute(BUMP, ("keys_version",))
             await db.execute(BUMP, ("series_version",))
+            await db.execute(REBUILD)
             await db.execute_fetchall(FREE_PAGES)
         await self._database.checkpoint()
         return erased
