@@ -49,8 +49,8 @@ BUMP = """
 INSERT INTO facts (name, value) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1
 """
 REBUILD = "REINDEX series"
-"""When SQLite moves what is left of an index from page to page, bytes of what was deleted can stay in the gaps, even with
-`secure_delete`. Names are what people are known by, so their index is made anew."""
+"""When SQLite moves what is left of an index from page to page, bytes of what was deleted can stay in the gaps,
+`secure_delete` or not. Names are what people are known by, so their index is made anew."""
 
 
 class Eraser:
