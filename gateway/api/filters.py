@@ -54,6 +54,10 @@ AMOUNTS = {
     "max_latency_ms": ("max_latency_us", 1_000, ROUND_FLOOR),
     "min_cost_usd": ("min_cost_nanousd", 1_000_000_000, ROUND_CEILING),
     "max_cost_usd": ("max_cost_nanousd", 1_000_000_000, ROUND_FLOOR),
+    "min_input_tokens": ("min_input_tokens", 1, ROUND_CEILING),
+    "max_input_tokens": ("max_input_tokens", 1, ROUND_FLOOR),
+    "min_output_tokens": ("min_output_tokens", 1, ROUND_CEILING),
+    "max_output_tokens": ("max_output_tokens", 1, ROUND_FLOOR),
 }
 """Parameter → (field, parts in its unit, rounding to whole parts)."""
 NAMES = ("from", "to", "period", *TEXT_FIELDS, "status", "stream", *AMOUNTS, "unpriced", "q", "tag.KEY")

@@ -32,6 +32,8 @@ def matches(which: SpanFilter, span: Span) -> bool:
         and _within(span.started_at, which.from_us, None if which.to_us is None else which.to_us - 1)
         and _within(span.latency_us, which.min_latency_us, which.max_latency_us)
         and _within(span.cost_nanousd, which.min_cost_nanousd, which.max_cost_nanousd)
+        and _within(_tokens(span, "input_tokens"), which.min_input_tokens, which.max_input_tokens)
+        and _within(_tokens(span, "output_tokens"), which.min_output_tokens, which.max_output_tokens)
         and (not which.unpriced or is_unpriced(span))
         and (which.q is None or _holds(span, which.q))
         and all(span.tags.get(key) in values for key, values in which.tags)
@@ -77,6 +79,10 @@ def _has_status(span: Span, status: str) -> bool:
     if status.endswith("xx"):
         return span.status_code is not None and span.status_code // 100 == int(status[0])
     return status in (span.error_type, str(span.status_code))
+
+
+def _tokens(span: Span, name: str) -> int | None:
+    return None if span.usage is None else getattr(span.usage, name)
 
 
 def _within(value: int | None, least: int | None, most: int | None) -> bool:

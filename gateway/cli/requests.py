@@ -30,8 +30,8 @@ from gateway.store.base import SpanDetail, SpanFilter, Store
 FILTER_HELP = """
 
     FILTER is name=value, as in the API: model, provider, tenant, environment, status (ok, error, 429, 5xx, timeout),
-    stream, kind, user, session, trace, key, min_latency_ms, min_cost_usd, q (free text), tag.KEY, and for the time
-    period=24h or from= and to=. The same name twice: either value.
+    stream, kind, user, session, trace, key, min_latency_ms, min_cost_usd, min_input_tokens (and max_…), q (free text),
+    tag.KEY, and for the time period=24h or from= and to=. The same name twice: either value.
 """
 FILE = click.Path(dir_okay=False, path_type=Path)
 PAGE = 1000

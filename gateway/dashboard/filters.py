@@ -59,6 +59,8 @@ class Range:
 RANGES = (
     Range("Latency", "pulse", "min_latency_ms", "max_latency_ms", "ms"),
     Range("Cost", "coins", "min_cost_usd", "max_cost_usd", "$"),
+    Range("Input tokens", "list", "min_input_tokens", "max_input_tokens", "tokens"),
+    Range("Output tokens", "list", "min_output_tokens", "max_output_tokens", "tokens"),
 )
 BY_NAME = {field.name: field for field in FIELDS}
 STATUSES = (
@@ -85,11 +87,16 @@ _BOUNDS = {
     "max_latency_ms": ("Latency", "at most", "{} ms"),
     "min_cost_usd": ("Cost", "at least", "${}"),
     "max_cost_usd": ("Cost", "at most", "${}"),
+    "min_input_tokens": ("Input", "at least", "{} tokens"),
+    "max_input_tokens": ("Input", "at most", "{} tokens"),
+    "min_output_tokens": ("Output", "at least", "{} tokens"),
+    "max_output_tokens": ("Output", "at most", "{} tokens"),
 }
 _STATUS_WORDS = dict(STATUSES)
 _WORD = re.compile(r'(?P<name>[\w.]+):(?P<value>"[^"]*"|\S+)')
 _LATENCY = re.compile(r"([<>]?)=?(\d+(?:\.\d+)?)(ms|s|m)?\Z")
 _COST = re.compile(r"([<>]?)=?\$?(\d+(?:\.\d+)?)\Z")
+_TOKENS = re.compile(r"([<>]?)=?(\d+(?:\.\d+)?)([kM]?)\Z")
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -244,4 +251,7 @@ def _search_pair(name: str, value: str) -> tuple[str, str] | None:
         return "max_latency_ms" if match[1] == "<" else "min_latency_ms", f"{float(match[2]) * factor:g}"
     if name == "cost" and (match := _COST.match(value)):
         return "max_cost_usd" if match[1] == "<" else "min_cost_usd", match[2]
+    if name in ("input", "output") and (match := _TOKENS.match(value)):
+        end, factor = "max" if match[1] == "<" else "min", {"k": 1_000, "M": 1_000_000}.get(match[3], 1)
+        return f"{end}_{name}_tokens", f"{float(match[2]) * factor:.0f}"
     return (name, value) if is_filter(name) and name != "q" and value else None

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from gateway.api.filters import AMOUNTS
 from gateway.api.inflight import stop_call, visible_calls
 from gateway.api.matching import matches
 from gateway.core.inflight import InFlight
@@ -23,7 +24,7 @@ from gateway.errors import CallError
 from gateway.store.base import SpanFilter
 
 MOST_ROWS = 20
-UNKNOWN_YET = ("status", "min_latency_us", "max_latency_us", "min_cost_nanousd", "max_cost_nanousd", "unpriced", "q")
+UNKNOWN_YET = ("status", *(field for field, _, _ in AMOUNTS.values()), "unpriced", "q")
 """Filters on what a call has only when it is over: with one of them none in flight is shown."""
 
 

@@ -117,6 +117,10 @@ class SpanFilter(msgspec.Struct, kw_only=True, frozen=True):
     max_latency_us: int | None = None
     min_cost_nanousd: int | None = None
     max_cost_nanousd: int | None = None
+    min_input_tokens: int | None = None
+    max_input_tokens: int | None = None
+    min_output_tokens: int | None = None
+    max_output_tokens: int | None = None
     unpriced: bool = False
     """Only calls that used something but have no price."""
     q: str | None = None

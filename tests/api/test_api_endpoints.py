@@ -353,6 +353,8 @@ KNOWN = [
     "stream",
     "min_latency_ms",
     "max_cost_usd",
+    "min_input_tokens",
+    "max_output_tokens",
     "unpriced",
     "q",
     "tag.a",

@@ -33,6 +33,8 @@ def parse(*params: tuple[str, str]) -> SpanFilter:
         ([("min_latency_ms", "1e+03")], SpanFilter(min_latency_us=1_000_000)),
         ([("min_cost_usd", "0.0000000011")], SpanFilter(min_cost_nanousd=2)),
         ([("max_cost_usd", "0.01")], SpanFilter(max_cost_nanousd=10_000_000)),
+        ([("min_input_tokens", "1000"), ("max_output_tokens", "12.5")],
+         SpanFilter(min_input_tokens=1000, max_output_tokens=12)),
         ([("q", "Bürgermeister = ?")], SpanFilter(q="Bürgermeister = ?")),
         ([("tag.team", "a"), ("tag.team", "b"), ("tag.x.y", "1")],
          SpanFilter(tags=(("team", ("a", "b")), ("x.y", ("1",))))),

@@ -12,6 +12,7 @@ from gateway.dashboard.filters import FIELDS, Filters, from_query, read_search
         ("invoice from October", (("q", "invoice from October"),)),
         ("model:gpt-5", (("model", "gpt-5"),)),
         ("refund model:gpt-5 please", (("model", "gpt-5"), ("q", "refund please"))),
+        ("input:>12k output:<=50", (("min_input_tokens", "12000"), ("max_output_tokens", "50"))),
         ("cost:>0.01 latency:>2s", (("min_cost_usd", "0.01"), ("min_latency_ms", "2000"))),
         ("cost:<$1 latency:<200", (("max_cost_usd", "1"), ("max_latency_ms", "200"))),
         ("latency:250ms latency:1.5m", (("min_latency_ms", "250"), ("min_latency_ms", "90000"))),

@@ -54,6 +54,8 @@ FILTERS = [
     SpanFilter(trace=("trace-1",)),
     SpanFilter(min_latency_us=200_000, max_latency_us=900_000),
     SpanFilter(min_cost_nanousd=2_000_000, max_cost_nanousd=8_000_000),
+    SpanFilter(min_input_tokens=100, max_input_tokens=900),
+    SpanFilter(min_output_tokens=20, max_output_tokens=200, stream=True),
     SpanFilter(unpriced=True),
     SpanFilter(q="ABO"),
     SpanFilter(q="請求書"),

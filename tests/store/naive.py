@@ -141,7 +141,12 @@ def matches(span: Span, which: SpanFilter) -> bool:
     def among(value: object, wanted: tuple[str, ...]) -> bool:
         return not wanted or value in wanted
 
-    latency, cost = span.latency_us, span.cost_nanousd
+    def within(value: int | None, least: int | None, most: int | None) -> bool:
+        if least is None and most is None:
+            return True
+        return value is not None and (least is None or value >= least) and (most is None or value <= most)
+
+    usage = span.usage or Usage()
     texts = (span.input_preview, span.output_preview, span.error_message, span.request_id)
     return (
         (which.from_us is None or span.started_at >= which.from_us)
@@ -157,10 +162,10 @@ def matches(span: Span, which: SpanFilter) -> bool:
         and among(span.trace_id, which.trace)
         and (which.stream is None or span.stream == which.stream)
         and (not which.status or any(has_status(span, status) for status in which.status))
-        and (which.min_latency_us is None or (latency is not None and latency >= which.min_latency_us))
-        and (which.max_latency_us is None or (latency is not None and latency <= which.max_latency_us))
-        and (which.min_cost_nanousd is None or (cost is not None and cost >= which.min_cost_nanousd))
-        and (which.max_cost_nanousd is None or (cost is not None and cost <= which.max_cost_nanousd))
+        and within(span.latency_us, which.min_latency_us, which.max_latency_us)
+        and within(span.cost_nanousd, which.min_cost_nanousd, which.max_cost_nanousd)
+        and within(usage.input_tokens, which.min_input_tokens, which.max_input_tokens)
+        and within(usage.output_tokens, which.min_output_tokens, which.max_output_tokens)
         and (not which.unpriced or is_unpriced(span))
         and (which.q is None or any(text and which.q.casefold() in text.casefold() for text in texts))
         and all(span.tags.get(key) in values for key, values in which.tags)

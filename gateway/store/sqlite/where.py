@@ -27,7 +27,14 @@ CUBE_FILTERS = {
 VERSION = "prompt_version"
 """A dimension and a filter of its own: `NAME@3`, from two columns that rows and the cube share."""
 
-ROW_FILTERS = ("user", "session", "trace", "min_latency_us", "max_latency_us", "min_cost_nanousd", "max_cost_nanousd")
+AMOUNTS = {
+    f"{end}_{column}": f"s.{column} {sign} ?"
+    for column in ("latency_us", "cost_nanousd", "input_tokens", "output_tokens")
+    for end, sign in (("min", ">="), ("max", "<="))
+}
+"""Fields that bound a figure → the condition. What has no figure is in no range."""
+
+ROW_FILTERS = ("user", "session", "trace", *AMOUNTS)
 """Fields that only rows have (with `unpriced`, `q` and `tags`)."""
 
 FEW = 20_000
@@ -210,14 +217,10 @@ def add_row_conditions(where: Where, which: SpanFilter, tags: Iterable[Match]) -
     where.any_of("s.user", which.user)
     where.any_of("s.session", which.session)
     where.any_of("s.trace_id", which.trace)
-    if which.min_latency_us is not None:
-        where.add("s.latency_us >= ?", which.min_latency_us)
-    if which.max_latency_us is not None:
-        where.add("s.latency_us <= ?", which.max_latency_us)
-    if which.min_cost_nanousd is not None:
-        where.add("s.cost_nanousd >= ?", which.min_cost_nanousd)
-    if which.max_cost_nanousd is not None:
-        where.add("s.cost_nanousd <= ?", which.max_cost_nanousd)
+    for name, condition in AMOUNTS.items():
+        bound = getattr(which, name)
+        if bound is not None:
+            where.add(condition, bound)
     if which.unpriced:
         where.add("s.unpriced = 1")
     for each in tags:
