@@ -147,14 +147,15 @@ def _with_head(answer: Answer, head: _Head) -> Answer:
         answer.service_tier = head.service_tier
     if head.provider is not None:
         answer.provider = provider_name(head.provider) or answer.provider
-    raw = _raw_usage(head)
-    usage: Usage | None = openai_usage(raw) if raw else None
+    raw = bytes(head.usage)
+    if raw == b"null" and head.x_groq is not None:
+        raw = bytes(head.x_groq.usage)
+    usage: Usage | None = openai_usage(raw) if raw != b"null" else None
     if usage is not None:
         if usage.total_reported:
             usage = with_hidden_thinking(usage, answer.model)
         answer.usage, answer.usage_raw = usage, raw
-    error = bytes(head.error)
-    if error != b"null":
+    if head.error is not NULL and (error := bytes(head.error)) != b"null":
         _with_error(answer, b'{"error":' + error + b"}")
     return answer
 
@@ -181,13 +182,6 @@ def _merge(answer: Answer, payload: bytes) -> bool:
     except UNREADABLE:
         return False
     return True
-
-
-def _raw_usage(head: _Head) -> bytes | None:
-    for raw in (head.usage, head.x_groq.usage if head.x_groq else NULL):
-        if (written := bytes(raw)) != b"null":
-            return written
-    return None
 
 
 class _Collected:
