@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from pricing.catalog import Catalog
 
 
+HIGH_RES = "1024p"
+"""OpenAI's larger size of videos, as a tier."""
+
+
 def billed(
     catalog: Catalog,
     provider: str,
@@ -47,17 +51,17 @@ def billed(
 def _price(
     catalog: Catalog, provider: str, model: str, usage: Usage | None, service_tier: str | None, at_us: int
 ) -> Price | None:
-    """Images that no tokens were counted for are listed by quality and size: `hd/1024-x-1792/dall-e-3`."""
-    if (
-        usage is not None
-        and usage.images
-        and usage.total_tokens is None
-        and service_tier
-        and service_tier[-1].isdigit()
-    ):
-        quality, _, size = service_tier.rpartition("/")
-        sized = f"{size.replace('x', '-x-')}/{model}"
-        for variant in (f"{quality or 'standard'}/{sized}", sized):
+    """What no tokens were counted for may be listed by its size, which is in the tier: images by quality and size
+    (`hd/1024-x-1792/dall-e-3`), OpenAI's larger videos under a name of their own (`sora-2-pro-high-res`)."""
+    if usage is not None and service_tier and usage.total_tokens is None:
+        variants: tuple[str, ...] = ()
+        if usage.images and service_tier[-1].isdigit():
+            quality, _, size = service_tier.rpartition("/")
+            sized = f"{size.replace('x', '-x-')}/{model}"
+            variants = (f"{quality or 'standard'}/{sized}", sized)
+        elif usage.audio_seconds and service_tier == HIGH_RES:
+            variants = (f"{model}-high-res",)
+        for variant in variants:
             price = catalog.find(provider, variant, at_us)
             if price is not None:
                 return price

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import NamedTuple
 
 from pricing.units import TOKEN_UNITS, UNITS
@@ -27,11 +28,14 @@ _NO_LIMIT = 1 << 62
 
 
 def tier_name(service_tier: str | None) -> str:
-    """A provider's word for what it billed, as the card calls it. One that no card knows finds the standard rates."""
+    """A provider's word for what it billed, as the card calls it. One that no card knows finds the standard rates.
+
+    Several hold together where `+` joins them: `standard+us` is `us`.
+    """
     if service_tier is None:
         return STANDARD
-    word = service_tier.lower()
-    return _TIER_WORDS.get(word, word)
+    words = (_TIER_WORDS.get(word, word) for word in service_tier.lower().split("+"))
+    return "+".join(word for word in words if word)
 
 
 class RateKey(NamedTuple):
@@ -65,10 +69,12 @@ class RateCard:
         "_smallest_limit",
         "_thresholds",
         "by_token",
+        "factors",
         "input_only",
         "is_free",
         "plain_output",
         "rates",
+        "searches_always",
         "searches_per_request",
         "standard",
     )
@@ -80,14 +86,20 @@ class RateCard:
         input_only: bool = False,
         plain_output: str = "output",
         searches_per_request: bool = False,
+        searches_always: bool = False,
+        factors: Mapping[str, Decimal | None] | None = None,
     ) -> None:
         self.rates = dict(rates)
+        self.factors = dict(factors or {})
+        """Words of a tier that multiply the rate of every token, whatever else holds; None is a factor nobody knows."""
         self.input_only = input_only
         """Nothing is generated (embeddings, rerankings): a total alone is the input."""
         self.plain_output = plain_output
         """The unit of output tokens whose modality was not reported."""
         self.searches_per_request = searches_per_request
         """One price for a request that searches, however many searches it makes."""
+        self.searches_always = searches_always
+        """Every request searches, though it does not say so."""
         self.by_token = any(key.unit in TOKEN_UNITS for key in self.rates)
         self.is_free = bool(self.rates) and not any(self.rates.values())
         """Nothing that it could be paid for costs anything."""
@@ -113,7 +125,13 @@ class RateCard:
         return rates
 
     def _resolve(self, tier: str, size: int) -> Rates:
-        return {name: self._find(name, tier, size) for name in UNITS}
+        words = tier.split("+") if self.factors else [tier]
+        factors = [self.factors[word] for word in words if word in self.factors]
+        plain = "+".join(word for word in words if word not in self.factors)
+        rates = {name: self._find(name, plain, size) for name in UNITS}
+        if not factors:
+            return rates
+        return {name: _multiplied(rate, factors, tier) if name in TOKEN_UNITS else rate for name, rate in rates.items()}
 
     def _find(self, unit: str, tier: str, size: int) -> Rate | None:
         sizes = [limit for limit in self._thresholds if 0 < limit <= size] + [0]
@@ -125,14 +143,28 @@ class RateCard:
                         return Rate(rate, key)
         return None
 
-    def with_rates(self, rates: Mapping[RateKey, int]) -> RateCard:
+    def with_rates(self, rates: Mapping[RateKey, int], *, searches_always: bool = False) -> RateCard:
         """This card with other rates put over its own."""
         return RateCard(
             {**self.rates, **rates},
             input_only=self.input_only,
             plain_output=self.plain_output,
             searches_per_request=self.searches_per_request and RateKey("web_search") not in rates,
+            searches_always=self.searches_always or searches_always,
+            factors=self.factors,
         )
+
+
+def _multiplied(rate: Rate | None, factors: list[Decimal | None], tier: str) -> Rate | None:
+    """None where a factor is not known."""
+    if rate is None:
+        return None
+    product = Decimal(rate.atto)
+    for factor in factors:
+        if factor is None:
+            return None
+        product *= factor
+    return Rate(int(product.to_integral_value(ROUND_HALF_EVEN)), rate.key._replace(tier=tier))
 
 
 def without_repeats(rates: dict[RateKey, int]) -> dict[RateKey, int]:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from pricing.card import RateCard
 from pricing.edition import Edition, current_edition
 from pricing.entry import Entry, card_of, decode, off_peak_rates
+from pricing.fees import with_fees
 from pricing.history import Was, iso_date, iso_time
 from pricing.names import Naming, keys, naming, public_name, spellings
 from pricing.offpeak import OffPeak, off_peak
@@ -185,7 +186,7 @@ def _last_listed(past: Sequence[Was]) -> msgspec.Raw:
 def _period(
     price_id: str, key: str, provider: str, model: str, entry: Entry, from_us: int | None, to_us: int | None
 ) -> Period:
-    card = card_of(entry)
+    card = with_fees(card_of(entry), entry.get("litellm_provider"), entry.get("mode"), key)
 
     def price(price_id: str, card: RateCard) -> Price:
         return Price(

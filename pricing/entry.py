@@ -38,6 +38,7 @@ _UNIT_OF_FIELD = {
     "input_cost_per_query": "query",
     "input_cost_per_request": "request",
     "ocr_cost_per_page": "page",
+    "code_interpreter_cost_per_session": "code_session",
 }
 """Where two fields mean the same, the later one of this table wins."""
 
@@ -53,6 +54,8 @@ _PER_SECOND = {
     "realtime": ("input_cost_per_second",),
     "embedding": ("input_cost_per_audio_per_second",),
 }
+_VIDEO_SIZE = re.compile(r"output_cost_per_second_(\d+p|[24]k)")
+"""A video's price by its smaller side."""
 _PER_IMAGE = {
     "image_generation": ("output_cost_per_image", "input_cost_per_image"),
     "image_edit": ("output_cost_per_image", "input_cost_per_image"),
@@ -94,7 +97,21 @@ def card_of(entry: Entry) -> RateCard:
         input_only=mode in _INPUT_ONLY_MODES,
         plain_output=plain if RateKey(plain) in rates else "output",
         searches_per_request=_searches_per_request(entry),
+        factors=_factors(entry),
     )
+
+
+def _factors(entry: Entry) -> dict[str, Decimal | None]:
+    """What Anthropic multiplies its prices by: for its fast mode, and for staying in a country. A model without a
+    stated factor costs more when it is fast, nobody says how much; where it stays costs nothing then."""
+    if entry.get("litellm_provider") != "anthropic" or entry.get("mode") != "chat":
+        return {}
+    stated = entry.get("provider_specific_entry")
+    factors: dict[str, Decimal | None] = {"fast": None}
+    for word, value in stated.items() if isinstance(stated, dict) else ():
+        if isinstance(value, Decimal | int) and value > 0:
+            factors[word] = Decimal(value)
+    return factors
 
 
 def _token_rates(entry: Entry) -> Iterator[tuple[RateKey, Decimal | int]]:
@@ -133,6 +150,10 @@ def _measures(entry: Entry, mode: str) -> dict[RateKey, int]:
         if stated:
             rate = next((value for value in stated if value), stated[0])
             rates[RateKey(unit)] = atto(Decimal(rate) / MILLISECONDS if unit == "second" else rate)
+    for field, value in entry.items():
+        size = _VIDEO_SIZE.fullmatch(field)
+        if size is not None and isinstance(value, Decimal | int):
+            rates[RateKey("second", size[1])] = atto(Decimal(value) / MILLISECONDS)
     return rates
 
 

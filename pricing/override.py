@@ -25,6 +25,8 @@ _FEES = {
     "per_image": "image",
     "per_second": "second",
     "per_search": "web_search",
+    "per_file_search": "file_search",
+    "per_code_session": "code_session",
     "per_query": "query",
     "per_page": "page",
     "per_character": "character",

@@ -8,7 +8,7 @@ import msgspec
 
 from pricing.card import Rate, RateCard, Rates
 from pricing.money import ATTO_PER_NANO, apportion, round_half_even, usd
-from pricing.units import UNITS, Part, input_parts, other_measures, output_parts
+from pricing.units import UNITS, Part, fees, input_parts, other_measures, output_parts
 from pricing.usage import Usage
 
 MILLISECONDS = 1000
@@ -77,7 +77,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         out is not the cost.
         """
         card = self.card
-        rates = card.situation(service_tier, usage.input_tokens)
+        rates = card.situation(service_tier, usage.request_size)
         parts = billed_parts(usage, card, rates)
         if parts is None:
             return None
@@ -100,7 +100,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Rounding is dealt out by largest remainder: first to the sides, then within each side to its lines.
         Empty where nothing billable was reported. Where a unit has no price its line says so and `cost` is None.
         """
-        rates = self.card.situation(service_tier, usage.input_tokens)
+        rates = self.card.situation(service_tier, usage.request_size)
         parts = billed_parts(usage, self.card, rates)
         if parts is None:
             return []
@@ -136,12 +136,16 @@ def billed_parts(usage: Usage, card: RateCard, rates: Rates) -> tuple[list[Part]
             if rates[part[0]] is not None:
                 (inputs if UNITS[part[0]].side == "input" else outputs).append(part)
                 counted = True
-    fees: list[Part] = []
-    if usage.web_searches and usage.web_searches > 0:
-        fees.append(("web_search", 1 if card.searches_per_request else usage.web_searches))
+    beside: list[Part] = []
+    if usage.web_searches or usage.file_searches or usage.code_sessions:
+        beside = fees(usage)
+        if card.searches_per_request:
+            beside = [(unit, 1 if unit == "web_search" else count) for unit, count in beside]
+    elif card.searches_always and counted:
+        beside = [("web_search", 1)]
     if rates["request"] is not None:
-        fees.append(("request", 1))
-    return (inputs, outputs, fees) if counted or fees else None
+        beside.append(("request", 1))
+    return (inputs, outputs, beside) if counted or beside else None
 
 
 def _amount(parts: list[Part], rates: Rates) -> int | None:

@@ -177,7 +177,7 @@ def _terms(entry: Entry) -> Entry:
     return {
         field: value
         for field, value in entry.items()
-        if "cost" in field or field in ("mode", "litellm_provider") or field.endswith(("_pricing", "_billing_unit"))
+        if "cost" in field or field in _OTHER_TERMS or field.endswith(("_pricing", "_billing_unit"))
     }
 
 
@@ -187,6 +187,7 @@ def _kept(entry: Mapping[str, object]) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.Encoder(decimal_format="number").encode(kept))
 
 
+_OTHER_TERMS = ("mode", "litellm_provider", "provider_specific_entry")
 _SIZES = ("max_input_tokens", "max_output_tokens", "max_tokens", "source")
 
 

@@ -47,6 +47,8 @@ UNITS: dict[str, Unit] = {
         Unit("second", "input", "second"),
         Unit("image", "output", "image"),
         Unit("web_search", "fee", "search"),
+        Unit("file_search", "fee", "call"),
+        Unit("code_session", "fee", "GB session"),
         Unit("request", "fee", "request"),
     )
 }
@@ -131,6 +133,19 @@ def other_measures(usage: Usage) -> list[Part]:
             ("character", usage.characters or 0),
             ("second", _milliseconds(usage.audio_seconds)),
             ("image", usage.images or 0),
+        )
+        if count > 0
+    ]
+
+
+def fees(usage: Usage) -> list[Part]:
+    """What is billed beside the tokens."""
+    return [
+        (unit, count)
+        for unit, count in (
+            ("web_search", usage.web_searches or 0),
+            ("file_search", usage.file_searches or 0),
+            ("code_session", usage.code_sessions or 0),
         )
         if count > 0
     ]

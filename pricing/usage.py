@@ -40,6 +40,17 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Seconds of audio or video, in or out, where a model is priced by time."""
     characters: int | None = None
     pages: int | None = None
+    file_searches: int | None = None
+    code_sessions: int | None = None
+    """Sessions of a code interpreter, each counted as many times as its container has gigabytes."""
+
+    largest_input_tokens: int | None = None
+    """Of the largest request, where this sums several: the size that a price by size goes by."""
+
+    @property
+    def request_size(self) -> int | None:
+        """Input tokens of a single request."""
+        return self.input_tokens if self.largest_input_tokens is None else self.largest_input_tokens
 
     @property
     def total_tokens(self) -> int | None:

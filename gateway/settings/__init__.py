@@ -227,6 +227,10 @@ class PriceOverride(Section, frozen=True):
     per_image: Annotated[NotNegative | None, Meta(description="Each image made.")] = None
     per_second: Annotated[NotNegative | None, Meta(description="Each second of audio or video.")] = None
     per_search: Annotated[NotNegative | None, Meta(description="Each web search.")] = None
+    per_file_search: Annotated[NotNegative | None, Meta(description="Each file search of a response.")] = None
+    per_code_session: Annotated[
+        NotNegative | None, Meta(description="Each session of a code interpreter, by the gigabyte of its container.")
+    ] = None
     per_query: Annotated[NotNegative | None, Meta(description="Each rerank query.")] = None
     per_character: Annotated[NotNegative | None, Meta(description="Each character, of speech.")] = None
     per_page: Annotated[NotNegative | None, Meta(description="Each page read.")] = None

@@ -36,6 +36,7 @@ def rates(entry: dict[str, object]) -> dict[RateKey, int]:
         ("output_cost_per_reasoning_token", RateKey("reasoning")),
         ("cache_read_input_audio_token_cost", RateKey("cached_audio_input")),
         ("input_cost_per_video_token", RateKey("video_input")),
+        ("code_interpreter_cost_per_session", RateKey("code_session")),
     ],
 )
 def test_a_field_says_unit_size_and_tier(field: str, key: RateKey) -> None:
@@ -46,7 +47,7 @@ def test_a_field_says_unit_size_and_tier(field: str, key: RateKey) -> None:
     "field",
     [
         "output_cost_per_image_4K",
-        "output_cost_per_second_1080p",
+        "output_cost_per_second_high",
         "input_cost_per_video_per_second_above_15s_interval",
         "input_dbu_cost_per_token",
         "max_input_tokens",

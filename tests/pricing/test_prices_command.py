@@ -81,7 +81,7 @@ def test_show_explains_a_price(callgate: Callgate) -> None:
     lines = [" ".join(line.split()) for line in result.output.splitlines()]
     assert lines[0] == "openai/gpt-test"
     assert "valid as far back as is known, until further notice" in lines
-    assert "standard $1.00 $4.00" in lines
+    assert "standard $1.00 $4.00 $0.0025" in lines
     assert "4,000 tokens cached input × $1.00 / Mtok = $0.004 priced as input" in lines
     assert "total = $0.014" in lines
 
