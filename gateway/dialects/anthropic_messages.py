@@ -22,6 +22,10 @@ from gateway.errors import CallError
 _CONTENT = re.compile(rb'"(?:text|thinking|partial_json|name|data|content)"\s*:\s*"[^"]')
 """The first thing generated: text, thinking (redacted too), a tool's name or arguments, a compaction's summary."""
 
+_STOP = re.compile(rb'\ndata: \{"type":"message_stop" *\}\n\n\Z')
+_STOP_BYTES = 80
+"""How Anthropic's own streams end, padded with spaces, and where that is looked for."""
+
 _ERROR_TYPES = {
     401: "authentication_error",
     402: "billing_error",
@@ -121,21 +125,16 @@ def _settle_stream(answer: Answer, data: bytes) -> None:
         if (event := _event(payload)) is not None and (later := _object(event.usage)) is not None:
             usage = later_usage(usage, later)  # of several the last, which counts everything
             break
-    if usage is not None and not _says_nothing(usage):
-        _take_usage(answer, usage)
+    if usage is not None:
+        _take_usage(answer, usage, unless_zero=True)
     for payload in payloads_from_end(data, b'"error"'):
         if (event := _event(payload)) is not None:
             _take_error(answer, event, payload)
 
 
-def _says_nothing(usage: bytes) -> bool:
-    """Whether all counts are 0: what stands in `message_start` where nobody knows yet, as translated answers and some
-    compatible servers have it. A stream that is cut then reports nothing."""
-    spent = anthropic_usage(usage)
-    return spent is not None and not spent.usage.total_tokens
-
-
 def _stopped(data: bytes) -> bool:
+    if _STOP.search(data, max(0, len(data) - _STOP_BYTES)) is not None:
+        return True
     for payload in payloads_from_end(data, b'"message_stop"'):
         if (event := _event(payload)) is not None and event.type == "message_stop":
             return True
@@ -159,9 +158,11 @@ def _take_model(answer: Answer, head: _Head) -> None:
         answer.model = head.model
 
 
-def _take_usage(answer: Answer, raw: bytes) -> None:
+def _take_usage(answer: Answer, raw: bytes, *, unless_zero: bool = False) -> None:
+    """All counts are 0 in `message_start` where nobody knows yet, as translated answers and some compatible servers
+    have it: `unless_zero`, a stream that is cut after it reports nothing."""
     spent = anthropic_usage(raw, answer.model) if raw != b"null" else None
-    if spent is not None:
+    if spent is not None and (spent.usage.total_tokens or not unless_zero):
         answer.usage, answer.service_tier, answer.also = spent
         answer.usage_raw = raw
 

@@ -93,7 +93,9 @@ def later_usage(earlier: bytes | None, later: bytes) -> bytes:
         fields, newer = _decode_fields(earlier), _decode_fields(later)
     except UNREADABLE:
         return later
-    fields.update((name, value) for name, value in newer.items() if bytes(value) != b"null")
+    if b"null" in later:
+        newer = {name: value for name, value in newer.items() if bytes(value) != b"null"}
+    fields.update(newer)
     return msgspec.json.encode(fields)
 
 

@@ -44,6 +44,13 @@ class _End(msgspec.Struct, rename="camel"):
     prompt_feedback: _Blocked | None = None
 
 
+class _Last(_Head):
+    """Both, as the last chunk of a stream has them."""
+
+    candidates: list[_Ended] | None = None
+    prompt_feedback: _Blocked | None = None
+
+
 class _Candidate(msgspec.Struct, rename="camel"):
     index: Any = None
     content: Content | None = None
@@ -62,6 +69,7 @@ class _Request(msgspec.Struct):
 
 _decode_head = msgspec.json.Decoder(_Head).decode
 _decode_end = msgspec.json.Decoder(_End).decode
+_decode_last = msgspec.json.Decoder(_Last).decode
 _decode_full = msgspec.json.Decoder(_Full).decode
 _decode_request = msgspec.json.Decoder(_Request).decode
 
@@ -110,20 +118,22 @@ class GeminiStream(GeminiGenerate):
 
 def _settle_stream(answer: Answer, data: bytes) -> None:
     chunks = Chunks(data)
-    answer.complete = any(_ends(chunk) for chunk in chunks.having_from_end(b'Reason"'))
+    answer.complete = False
     for chunk in chunks.having(b'"modelVersion"'):
         if (head := _head(chunk)) is not None:
             _take_model(answer, head)
         if answer.model is not None:
             break
     for chunk in chunks.having_from_end(b'"usageMetadata"'):
-        if (head := _head(chunk)) is not None:
+        if (head := _last(chunk) or _head(chunk)) is not None:
+            answer.complete = answer.complete or (isinstance(head, _Last) and _has_ended(head))
             _take_usage(answer, head)
         if answer.usage is not None:
             break
-    for chunk in chunks.having(b'"error"'):
+    answer.complete = answer.complete or any(_ends(chunk) for chunk in chunks.having_from_end(b'Reason"'))
+    for chunk in chunks.having_from_end(b'"error"'):
         if (head := _head(chunk)) is not None:
-            _take_error(answer, head)
+            _take_error(answer, head)  # of several the first
 
 
 def _head(chunk: bytes) -> _Head | None:
@@ -133,12 +143,22 @@ def _head(chunk: bytes) -> _Head | None:
         return None
 
 
-def _ends(chunk: bytes) -> bool:
-    """Whether the model said why it stopped, or why it did not begin."""
+def _last(chunk: bytes) -> _Last | None:
     try:
-        end = _decode_end(chunk)
+        return _decode_last(chunk)
+    except UNREADABLE:
+        return None
+
+
+def _ends(chunk: bytes) -> bool:
+    try:
+        return _has_ended(_decode_end(chunk))
     except UNREADABLE:
         return False
+
+
+def _has_ended(end: _End | _Last) -> bool:
+    """Whether the model said why it stopped, or why it did not begin."""
     is_blocked = end.prompt_feedback is not None and bool(end.prompt_feedback.block_reason)
     return is_blocked or any(candidate.finish_reason for candidate in end.candidates or ())
 
@@ -158,7 +178,7 @@ def _take_usage(answer: Answer, head: _Head) -> None:
 
 def _take_error(answer: Answer, head: _Head) -> None:
     error = bytes(head.error)
-    if answer.error is None and error != b"null":
+    if error != b"null":
         answer.error = error_message(b'{"error":' + error + b"}") or "the answer carried an error"
 
 

@@ -247,4 +247,6 @@ def _is_error(name: bytes | None, payload: bytes) -> bool:
 
 def _is_complete(data: bytes) -> bool:
     """Whether the stream came to its own end. An `error` event is none: the response has no result."""
-    return any(data.rfind(end) >= 0 for end in _ENDS) or openai_stream.has_done(data)
+    if data.rfind(_ENDS[0]) >= 0:
+        return True
+    return any(data.rfind(end) >= 0 for end in _ENDS[1:]) or openai_stream.has_done(data)

@@ -80,9 +80,11 @@ def _errors(data: bytes) -> list[tuple[int, int]]:
     """Where a stream speaks of an error, and how: the data of an event of that name, a key with an object or text, or
     a value. Looked for once: it takes longer than all the rest."""
     found: list[tuple[int, int]] = []
-    at = data.rfind(b"error")
-    while at >= 0:
+    at = len(data)
+    while (at := data.rfind(b"error", 0, at)) >= 0:
         end = at + 5
+        if data[end : end + 3] == b'":n':
+            continue  # "error":null, as all responses have it
         if data[at - 1 : at] == b'"' and data[end : end + 1] == b'"':
             if _SAID.match(data, end + 1):
                 found.append((at, _KEY))
@@ -92,7 +94,6 @@ def _errors(data: bytes) -> list[tuple[int, int]]:
             begins = data.find(b"data:", end)
             if begins >= 0:
                 found.append((begins, _EVENT))
-        at = data.rfind(b"error", 0, at)
     found.reverse()
     return found
 
