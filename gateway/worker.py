@@ -15,21 +15,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 
-from gateway import __version__, api, dashboard
-from gateway.api import models
-from gateway.api.access import DELEGATED, AccessMiddleware
+from gateway import __version__, api
+from gateway.annex.way import Way
+from gateway.annex.wire import Facts
 from gateway.config import Loaded, quiet_litellm
 from gateway.control.alerting import Alerting
 from gateway.control.alerts import Alerts
 from gateway.control.answers import StoredAnswers
 from gateway.control.catalog import load_catalog
 from gateway.control.configuration import ConfigurationLog
+from gateway.control.fleet import Fleet
 from gateway.control.identity import Identity
 from gateway.control.limiting import Limiting
 from gateway.control.privacy import Policies
+from gateway.control.readings import Meter
 from gateway.control.secret import load_secret
 from gateway.control.state import AppState, PoolUse
 from gateway.control.vitals import Vitals
@@ -48,6 +48,7 @@ from gateway.proxy.table import Pools, Table
 from gateway.proxy.tunnel import Tunnel
 from gateway.recorder.health import read_health
 from gateway.settings import Settings
+from gateway.site import make_app
 from gateway.store import open_store
 from gateway.store.sealing import sealer_of
 from gateway.translation import Engine, Translator
@@ -66,11 +67,15 @@ class Worker:
         listener: socket.socket,
         number: int = 0,
         reloaded: Callable[[Settings], None] | None = None,
+        began_at: int | None = None,
     ) -> None:
-        """`reloaded` hears of new settings."""
+        """`reloaded` hears of new settings. `began_at` is when the gateway as a whole began, in µs UTC; None for a
+        process that is all of it."""
         self.loaded = loaded
         self._reloaded = reloaded
         self.number = number
+        self._began_at = began_at or time.time_ns() // 1000
+        self._fleet = Fleet(loaded.data, number, loaded.settings.server.workers)
         self._listener = listener
         self._counters = Counters()
         self._engine = Engine(quiet_litellm)
@@ -129,6 +134,7 @@ class Worker:
             started_at=time.time_ns() // 1000,
             version=__version__,
             worker=self.number,
+            fleet=self._fleet,
             limiting=limiting,
             in_flight=InFlightCalls(gateway),
             inside=InsideCaller(gateway),
@@ -143,6 +149,7 @@ class Worker:
             policies=policies,
             translation=lambda: self._engine.state,
         )
+        meter = state.meter = Meter(state, loaded.data, self._began_at)
         gateway.admission = limiting.limits
         alerting = Alerting(alerts, state, str(loaded.data))
         limiting.sinks.append(alerting.hear)
@@ -151,6 +158,7 @@ class Worker:
         heeding = asyncio.create_task(policies.follow())
         learning = asyncio.create_task(limiting.run())
         sampling = asyncio.create_task(vitals.run())
+        metering = asyncio.create_task(meter.run())
         keeping = asyncio.create_task(configurations.run())
         telling = asyncio.create_task(alerting.run(looks=self.number == 0))
         try:
@@ -161,9 +169,11 @@ class Worker:
             heeding.cancel()
             learning.cancel()
             sampling.cancel()
+            metering.cancel()
             keeping.cancel()
             telling.cancel()
             await watcher.stop()
+            await self._fleet.close()
             end_remaining(gateway)
             gateway.stop()
             await limiting.close()
@@ -196,7 +206,8 @@ class Worker:
 
     async def _serve(self, gateway: Gateway, state: AppState, ready: Callable[[], None]) -> None:
         settings = self.loaded.settings.server
-        app = make_app(state)
+        way = Way(self.loaded.data, state.sessions, lambda: Facts(self.number, state.journal_health()))
+        app = make_app(state, way)
         config = uvicorn.Config(
             app,
             http=functools.partial(GatewayProtocol, gateway),  # type: ignore[arg-type]  # called like the class
@@ -209,9 +220,16 @@ class Worker:
             timeout_graceful_shutdown=int(settings.drain_s),
             backlog=4096,
         )
-        server = self._server = _Server(config, gateway, ready, api.live_tail(app).close)
+        tail = api.live_tail(app)
+
+        def end_streams() -> None:
+            tail.close()
+            way.end_streams()
+
+        server = self._server = _Server(config, gateway, ready, end_streams)
         gateway.timed.add(ConnectionSweep(server.server_state.connections))
         gateway.start()
+        await self._fleet.open()
         # A finished call leaves no cycles behind, so the collector has little to find and much to look through.
         gc.collect()
         gc.freeze()
@@ -258,18 +276,6 @@ def _is_drained(data: Path) -> bool:
     """Whether everything that was journalled is in the store."""
     health = read_health(data)
     return health.state == "running" and health.backlog_bytes == 0
-
-
-def make_app(state: AppState) -> Starlette:
-    """Everything that is not model traffic."""
-    rules = [*dashboard.RULES, *api.RULES, *DELEGATED]
-    app = Starlette(
-        routes=[*api.routes(), *models.routes(), *dashboard.routes()],
-        middleware=[Middleware(AccessMiddleware, rules=rules, not_found=dashboard.not_found)],
-        exception_handlers=dict(dashboard.exception_handlers()),
-    )
-    app.state.callgate = state
-    return app
 
 
 def current_catalog(loaded: Loaded) -> Catalog:

@@ -1,7 +1,7 @@
-"""Several gateway processes on one listening socket, one recorder for all: `callgate serve --workers N`.
+"""Several gateway processes on one listening socket, one recorder and one annex for all: `callgate serve --workers N`.
 
-The parent serves nothing itself: it starts the recorder and the workers, replaces those that die, passes signals on,
-and tells them what to do on their standard input, whose end tells them that it is gone.
+The parent serves nothing itself: it starts the recorder, the annex and the workers, replaces those that die, passes
+signals on, and tells them what to do on their standard input, whose end tells them that it is gone.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import logging
 import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import uvloop
 
+from gateway.annex.supervisor import AnnexSupervisor
 from gateway.banner import address_of, banner
 from gateway.config import Loaded, load
 from gateway.control.state import AppState
@@ -38,6 +40,8 @@ class Orders(msgspec.Struct):
     listener: int
     config: str | None
     overrides: dict[str, object]
+    began_at: int
+    """When the parent began, µs UTC."""
 
 
 class Ready(msgspec.Struct):
@@ -95,12 +99,19 @@ async def run_workers(loaded: Loaded, listener: socket.socket) -> int:
     await recorder.start()
     source = str(loaded.path) if loaded.path is not None else None
     overrides = msgspec.to_builtins(loaded.overrides)
+    began_at = time.time_ns() // 1000
     workers = [
-        _Process(Orders(number, listener.fileno(), source, overrides))
+        _Process(Orders(number, listener.fileno(), source, overrides, began_at))
         for number in range(loaded.settings.server.workers)
     ]
     loop = asyncio.get_running_loop()
-    watcher = Watcher(loaded, lambda changed: recorder.assign(changed.settings))  # each worker has one of its own
+    annex = AnnexSupervisor(loaded)
+
+    def reloaded(changed: Loaded) -> None:
+        recorder.assign(changed.settings)
+        annex.renew()
+
+    watcher = Watcher(loaded, reloaded)  # each worker has one of its own
     watcher.start(on_sighup=False)
 
     def reload() -> None:
@@ -115,12 +126,14 @@ async def run_workers(loaded: Loaded, listener: socket.socket) -> int:
     ready = await _first_of(first.ready, running[0])  # it makes the first key and the schema; then the others
     running += [asyncio.create_task(worker.keep_running()) for worker in others]
     if ready is not None:
+        annex.start()
         for worker, task in zip(others, running[1:], strict=True):
             await _first_of(worker.ready, task)
         sys.stdout.write(banner(loaded, address_of(listener), ready.sign_in, ready.first_key))
         sys.stdout.flush()
     await asyncio.gather(*running)
     await watcher.stop()
+    await annex.stop()
     await recorder.stop()
     return 0
 
@@ -148,7 +161,7 @@ def _work() -> None:
     logging.getLogger("callgate").setLevel(logging.INFO)
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
     loaded = load(orders.config, orders.overrides)
-    worker = Worker(loaded, socket.socket(fileno=orders.listener), orders.number)
+    worker = Worker(loaded, socket.socket(fileno=orders.listener), orders.number, began_at=orders.began_at)
 
     def ready(state: AppState, first_key: str | None) -> None:
         answer = Ready(state.sessions.one_time_token() if orders.number == 0 else "", first_key)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from gateway.api.access import RULES, AccessMiddleware
 from gateway.api.live import live_tail
+from gateway.api.others import answer_others
 from gateway.api.routes import routes
 
-__all__ = ["RULES", "AccessMiddleware", "live_tail", "routes"]
+__all__ = ["RULES", "AccessMiddleware", "answer_others", "live_tail", "routes"]

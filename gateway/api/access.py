@@ -253,7 +253,7 @@ def _sign_in_first(rule: Rule, request: Request, state: AppState) -> Response:
     if rule.page and key is None and presented_key(request) is None:
         return _to_sign_in(request)
     if key is not None:
-        error = _refused_key(key, request)
+        error = _refused_key(key, request, state)
     elif presented_key(request) is not None:
         error = CallError(401, "invalid_key", "This key is not known here. `callgate keys list` shows those that are.")
     else:
@@ -264,11 +264,11 @@ def _sign_in_first(rule: Rule, request: Request, state: AppState) -> Response:
     return response
 
 
-def _refused_key(key: Key, request: Request) -> CallError:
-    state = key_state(key, now_us())
-    if state != "active":
-        return CallError(401, f"key_{state}", f"The key {key.name!r} is {state}. Ask for a new one.")
-    if key.networks and not within(key.networks, address_of(request)):
+def _refused_key(key: Key, request: Request, state: AppState) -> CallError:
+    ended = key_state(key, now_us())
+    if ended != "active":
+        return CallError(401, f"key_{ended}", f"The key {key.name!r} is {ended}. Ask for a new one.")
+    if key.networks and not within(key.networks, address_of(request, tuple(state.settings.server.trusted_proxies))):
         return CallError(403, "address_not_allowed", f"The key {key.name!r} may not be used from this address.")
     return CallError(401, "owner_disabled", f"Whose API token {key.name!r} is may no longer sign in.")
 

@@ -1,7 +1,6 @@
 """`/api/requests/inflight`: the calls that are not over yet; `/api/requests/{id}/stop`: the end of one.
 
-Each worker knows its own calls only. With several workers the answer says which of them it is from, and a call of
-another one is not found here.
+Of all workers of this machine that answer (`gateway.control.fleet`).
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from gateway.api.access import reader
 from gateway.api.filters import iso_time
 from gateway.api.requests import json_response
 from gateway.api.scope import bounds_of, state_of
+from gateway.control.in_flight import calls_in_flight, stop_in_flight
 from gateway.control.principal import Principal
 from gateway.control.state import AppState
 from gateway.core.inflight import InFlight
@@ -37,12 +37,14 @@ class InFlightRecord(msgspec.Struct):
     environment: str | None
     tags: dict[str, str]
     is_answering: bool
+    worker: int
+    """Who carries it."""
 
 
 class InFlightList(msgspec.Struct):
     items: list[InFlightRecord]
     worker: int
-    """Whose calls these are."""
+    """Who answers."""
     workers: int
 
 
@@ -53,37 +55,32 @@ class Stopped(msgspec.Struct):
 
 async def in_flight(request: Request) -> Response:
     state, now_us = state_of(request), time.time_ns() // 1000
-    items = [_record(call, now_us) for call in visible_calls(state, reader(request))]
+    items = [_record(call, now_us) for call in await visible_calls(state, reader(request))]
     return json_response(InFlightList(items, state.worker, state.settings.server.workers))
 
 
 async def stop(request: Request) -> Response:
     request_id = request.path_params["request_id"]
-    stop_call(state_of(request), reader(request), request_id)
+    await stop_call(state_of(request), reader(request), request_id)
     return json_response(Stopped(request_id))
 
 
-def visible_calls(state: AppState, principal: Principal) -> list[InFlight]:
-    """Newest first; those that this person may see in the log once they are over."""
-    if state.in_flight is None:
-        return []
+async def visible_calls(state: AppState, principal: Principal) -> list[InFlight]:
+    """Of all workers, newest first; those that this person may see in the log once they are over."""
     bounds = bounds_of(principal)
     columns = {"tenant": "tenant", "environment": "environment", "key": "key_id"}
     return [
         call
-        for call in state.in_flight.calls()
+        for call in await calls_in_flight(state)
         if all(getattr(call, columns[name]) == own for name, own in bounds.items())
     ]
 
 
-def stop_call(state: AppState, principal: Principal, request_id: str) -> None:
-    """Raises CallError 404 for a call that is over, another worker's or not theirs to see."""
-    found = any(call.request_id == request_id for call in visible_calls(state, principal))
-    if not found or state.in_flight is None or not state.in_flight.stop(request_id, principal.name):
-        where = f" in worker {state.worker} of {state.settings.server.workers}"
-        message = (
-            f"There is no call {request_id[:100]!r} in flight{where if state.settings.server.workers > 1 else ''}."
-        )
+async def stop_call(state: AppState, principal: Principal, request_id: str) -> None:
+    """Raises CallError 404 for a call that is over or not theirs to see."""
+    found = any(call.request_id == request_id for call in await visible_calls(state, principal))
+    if not found or not await stop_in_flight(state, request_id, principal.name):
+        message = f"There is no call {request_id[:100]!r} in flight."
         raise CallError(404, "not_in_flight", message, param="request_id")
 
 
@@ -103,4 +100,5 @@ def _record(call: InFlight, now_us: int) -> InFlightRecord:
         environment=call.environment,
         tags=call.tags,
         is_answering=call.is_answering,
+        worker=call.worker,
     )

@@ -1,12 +1,12 @@
-"""`/metrics`: the counters of this worker and the state of the shared parts, for Prometheus.
+"""`/metrics`: what all workers of this machine count, and the state of what they share, for Prometheus.
 
-Collected when asked, from what the data plane counts anyway. Every worker answers for itself (label `worker`); what is
-shared (recorder, store) is the same from all.
+Collected when asked. What each worker counts has its number as the label `worker`; what is shared (recorder, store)
+is there once. `sum without (worker) (…)` is the whole machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -17,74 +17,63 @@ from starlette.responses import Response
 
 from gateway.api.health import store_health
 from gateway.api.scope import state_of
-from gateway.control.limiting import Limiting
-from gateway.control.state import AppState
-from gateway.core.health import JournalHealth, ProviderHealth, RecorderHealth
+from gateway.control.readings import Reading, readings_of_all
+from gateway.core.health import RecorderHealth
 from gateway.store.base import StoreHealth
-from gateway.translation import EngineState
 
-WORKER_COUNTERS = {
-    "calls": "Model calls taken, since the start.",
-    "rejected": "Calls answered by the gateway itself before anything was dispatched.",
-    "retried_stale": "Kept-alive upstream connections found dead and replaced.",
-    "client_gone": "Calls whose client went away.",
-    "upstream_errors": "Calls that ended with an error of the upstream or of the way to it.",
-    "bytes_in": "Bytes received from clients.",
-    "bytes_out": "Bytes sent to clients.",
-    "cache_hits": "Calls answered from the response cache, or with the answer of an identical one under way.",
-    "cache_misses": "Calls that the response cache might have answered, and could not.",
-}
-WORKER_GAUGES = {
-    "in_flight": "Model calls being served now.",
-    "client_connections": "Open connections of clients.",
-    "cache_bytes": "Memory that the response cache takes.",
-}
-JOURNAL_STATES = ("ok", "dropping_bodies", "refusing")
-TRANSLATION_STATES = ("not loaded", "loading", "loaded", "missing")
 RECORDER_STATES = ("starting", "running", "store_down", "draining", "stopped")
 
 
 async def metrics(request: Request) -> Response:
     state = state_of(request)
+    readings, silent = await readings_of_all(state)
+    families = [
+        _gauge("callgate_info", "Always 1; says the version.", 1, version=state.version),
+        _answers(readings, silent),
+        *_of_workers(readings),
+        *_recorder(state.recorder_health()),
+        *_store(await store_health(state.store)),
+    ]
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(StateCollector(state, await store_health(state.store)))
+    registry.register(_Collected(families))
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(registry), media_type=content_type)
 
 
-class StateCollector(Collector):
-    def __init__(self, state: AppState, store: StoreHealth) -> None:
-        self._state = state
-        self._store = store
+class _Collected(Collector):
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
 
     def collect(self) -> Iterator[Metric]:
-        worker = str(self._state.worker)
-        for name, text in WORKER_COUNTERS.items():
-            yield _counter(f"callgate_{name}", text, getattr(self._state.counters, name), worker=worker)
-        for name, text in WORKER_GAUGES.items():
-            yield _gauge(f"callgate_{name}", text, getattr(self._state.counters, name), worker=worker)
-        yield _gauge("callgate_info", "Always 1; says the version.", 1, version=self._state.version)
-        yield _gauge("callgate_start_time_seconds", "When it started.", self._state.started_at / 1e6, worker=worker)
-        yield from _journal(self._state.journal_health(), worker)
-        yield from _recorder(self._state.recorder_health())
-        yield from _providers(self._state.provider_health(), worker)
-        yield from _limits(self._state.limiting, worker)
-        yield from _translation(self._state.translation, worker)
-        yield from _store(self._store)
+        yield from self._families
 
 
-def _journal(health: JournalHealth, worker: str) -> Iterator[Metric]:
-    yield _states("callgate_journal_state", "1 for the state it is in.", health.state, JOURNAL_STATES, worker=worker)
-    yield _gauge("callgate_journal_backlog_bytes", "On disk, not in the store.", health.backlog_bytes, worker=worker)
-    yield _counter("callgate_journal_opened", "Calls dispatched.", health.opened, worker=worker)
-    yield _counter("callgate_journal_closed", "Calls ended.", health.closed, worker=worker)
-    yield _counter(
-        "callgate_journal_bodies_dropped", "Bodies given up for lack of room.", health.bodies_dropped, worker=worker
-    )
+def _answers(workers: dict[int, list[Reading]], silent: set[int]) -> Metric:
+    text = "0 for a worker that did not answer: its counters are those it last wrote down."
+    family = GaugeMetricFamily("callgate_worker_up", text, labels=["worker"])
+    for number in sorted(workers):
+        family.add_metric([str(number)], int(number not in silent))
+    return family
+
+
+def _of_workers(workers: dict[int, list[Reading]]) -> list[Metric]:
+    """A family of each name, with all its labels and workers."""
+    families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
+    for number, readings in sorted(workers.items()):
+        for each in readings:
+            family = families.get(each.name)
+            if family is None:
+                kind = CounterMetricFamily if each.is_counter else GaugeMetricFamily
+                family = families[each.name] = kind(each.name, each.text, labels=[*each.labels, "worker"])
+            family.add_metric([*each.labels.values(), str(number)], each.value)
+    return list(families.values())
 
 
 def _recorder(health: RecorderHealth) -> Iterator[Metric]:
-    yield _states("callgate_recorder_state", "1 for the state it is in.", health.state, RECORDER_STATES)
+    states = GaugeMetricFamily("callgate_recorder_state", "1 for the state it is in.", labels=["state"])
+    for state in RECORDER_STATES:
+        states.add_metric([state], int(state == health.state))
+    yield states
     yield _gauge("callgate_recorder_lag_seconds", "Age of the oldest ended call not stored.", health.lag_us / 1e6)
     yield _gauge("callgate_recorder_backlog_bytes", "Journal it has still to read.", health.backlog_bytes)
     yield _gauge("callgate_recorder_rows_per_second", "What it writes now.", health.rows_per_s)
@@ -96,34 +85,6 @@ def _recorder(health: RecorderHealth) -> Iterator[Metric]:
     yield _counter("callgate_recorder_restarts", "Times the gateway started it again.", health.restarts)
 
 
-def _providers(providers: Mapping[str, ProviderHealth], worker: str) -> Iterator[Metric]:
-    labels = ["provider", "worker"]
-    calls = CounterMetricFamily("callgate_provider_calls", "Calls that reached a provider.", labels=labels)
-    failures = CounterMetricFamily("callgate_provider_failures", "Calls that failed by its fault.", labels=labels)
-    failing = GaugeMetricFamily("callgate_provider_failing", "1 when the last three calls failed.", labels=labels)
-    for name, health in providers.items():
-        calls.add_metric([name, worker], health.calls)
-        failures.add_metric([name, worker], health.failures)
-        failing.add_metric([name, worker], int(health.state == "failing"))
-    yield from (calls, failures, failing)
-
-
-def _limits(limiting: Limiting | None, worker: str) -> Iterator[Metric]:
-    limits = limiting.limits if limiting is not None else None
-    refused = CounterMetricFamily("callgate_limits_refused", "Calls refused, by what.", labels=["reason", "worker"])
-    for reason, count in (limits.refused if limits is not None else {"rate": 0, "budget": 0, "runaway": 0}).items():
-        refused.add_metric([reason, worker], count)
-    waiting = sum(map(len, limits.lines.values())) if limits is not None else 0
-    yield refused
-    yield _gauge("callgate_limits_waiting", "Calls that wait for their turn.", waiting, worker=worker)
-
-
-def _translation(state: Callable[[], EngineState] | None, worker: str) -> Iterator[Metric]:
-    if state is not None:
-        text = "1 for the state that litellm is in, which translates between dialects."
-        yield _states("callgate_translation_state", text, state().state, TRANSLATION_STATES, worker=worker)
-
-
 def _store(health: StoreHealth) -> Iterator[Metric]:
     yield _gauge("callgate_store_up", "1 if it answers.", int(health.ok))
     yield _gauge("callgate_store_latency_seconds", "What a small question takes.", health.latency_us / 1e6)
@@ -133,20 +94,11 @@ def _store(health: StoreHealth) -> Iterator[Metric]:
         yield _gauge("callgate_store_spans", "Rows in it.", health.spans)
 
 
-def _counter(name: str, text: str, value: float, **labels: str) -> Metric:
-    metric = CounterMetricFamily(name, text, labels=list(labels))
-    metric.add_metric(list(labels.values()), value)
-    return metric
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(name, text, value=value)
 
 
 def _gauge(name: str, text: str, value: float, **labels: str) -> Metric:
     metric = GaugeMetricFamily(name, text, labels=list(labels))
     metric.add_metric(list(labels.values()), value)
-    return metric
-
-
-def _states(name: str, text: str, current: str, states: tuple[str, ...], **labels: str) -> Metric:
-    metric = GaugeMetricFamily(name, text, labels=[*labels, "state"])
-    for state in states:
-        metric.add_metric([*labels.values(), state], int(state == current))
     return metric

@@ -5,17 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import msgspec
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from gateway.api.access import reader
 from gateway.api.errors import invalid
-from gateway.api.export import FORMATS, Exports, exported
+from gateway.api.export import FORMATS, Exports, Progress, exported
 from gateway.api.filters import ORDERS, parse_choice, parse_limit, single
 from gateway.api.record import Record, detail_of, encode, record_of
 from gateway.api.scope import asked, sees, state_of
+from gateway.control.fleet import Question
 from gateway.errors import CallError
 from gateway.store.base import Page, SpanFilter, SpanReader
+
+PROGRESS = Question("export progress", str, list[Progress])
 
 
 class RequestPage(msgspec.Struct):
@@ -61,7 +65,7 @@ async def one_request(request: Request) -> Response:
 async def export_requests(request: Request) -> Response:
     question = asked(request, "format", "progress")
     form = FORMATS[parse_choice(question.values, "format", FORMATS, "jsonl")]
-    exports: Exports = exports_of(request)
+    exports: Exports = exports_of(request.app)
     progress = exports.watched(single(question.values, "progress"))
     body = exports.admitted(exported(state_of(request).store, question.which, form, progress), progress)
     name = f"callgate-requests-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.{form.suffix}"
@@ -71,16 +75,26 @@ async def export_requests(request: Request) -> Response:
 
 
 async def export_progress(request: Request) -> Response:
-    """Of an export that was begun with `progress=TOKEN`, by the worker that carries it."""
-    progress = exports_of(request).progress(request.path_params["token"])
-    if progress is None:
-        raise CallError(404, "export_not_found", "There is no such export in this worker (any more).", param="token")
-    return json_response(progress)
+    """Of an export that was begun with `progress=TOKEN`, whichever worker carries it."""
+    token = request.path_params["token"]
+    found = own_progress(request.app, token)
+    if not found:
+        elsewhere = await state_of(request).fleet.ask(PROGRESS, token)
+        found = [progress for theirs in elsewhere.values() for progress in theirs]
+    if not found:
+        raise CallError(404, "export_not_found", "There is no such export (any more).", param="token")
+    return json_response(found[0])
 
 
-def exports_of(request: Request) -> Exports:
+def own_progress(app: Starlette, token: str) -> list[Progress]:
+    """None or one: of the export that this worker carries."""
+    progress = exports_of(app).progress(token)
+    return [] if progress is None else [progress]
+
+
+def exports_of(app: Starlette) -> Exports:
     """One for the application: it counts the exports that run."""
-    state = request.app.state
+    state = app.state
     if not hasattr(state, "exports"):
         state.exports = Exports()
     exports: Exports = state.exports

@@ -26,7 +26,14 @@ class Identity:
         self.tenants = Tenants(self.directory, self.keyring)
         self.environments = Environments(self.directory, self.keyring)
         self.last_used = LastUsed(store, self.keyring)
-        self.sessions = Sessions(self.keyring, self.people, secret, folder, settings=settings.sign_in)
+        self.sessions = Sessions(
+            self.keyring,
+            self.people,
+            secret,
+            folder,
+            settings=settings.sign_in,
+            proxies=settings.server.trusted_proxies,
+        )
         self.single_sign_on = SingleSignOnFlow(self.sessions, self.people, secret)
 
     def declare(self, settings: Settings) -> None:
@@ -34,6 +41,7 @@ class Identity:
         self.keyring.declare(settings.keys)
         self.directory.declare(settings.tenants, settings.users)
         self.sessions.settings = settings.sign_in
+        self.sessions.proxies = tuple(settings.server.trusted_proxies)
 
     async def refresh(self) -> None:
         """Raises StoreError."""

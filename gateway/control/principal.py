@@ -7,6 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from starlette.requests import HTTPConnection, Request
 
+from gateway.core.key import within
+from gateway.proxy.admit import client_address
+
 FORM_MAX_BYTES = 16_384
 OPERATOR = "operator"
 """The name of who signed in with the link printed at start, who holds the data folder anyway."""
@@ -61,9 +64,12 @@ def presented_key(request: HTTPConnection) -> bytes | None:
     return other.encode("latin-1") if other else None
 
 
-def address_of(request: HTTPConnection) -> str:
-    """Of the other end of the connection; empty where there is none."""
-    return request.client.host if request.client else ""
+def address_of(request: HTTPConnection, proxies: tuple[str, ...] = ()) -> str:
+    """Where the client is: the other end of the connection, or behind our own `proxies` what they say; empty where
+    there is none."""
+    address = request.client.host if request.client else ""
+    said = request.headers.getlist("x-forwarded-for")
+    return client_address(address, ",".join(said).encode("latin-1") if said else None, proxies)
 
 
 def same_origin(request: HTTPConnection) -> bool:
@@ -95,8 +101,12 @@ def port_suffix(request: HTTPConnection) -> str:
     return f"_{port}" if port else ""
 
 
-def is_https(request: HTTPConnection) -> bool:
-    return str(request.scope.get("scheme")) == "https"
+def is_https(request: HTTPConnection, proxies: tuple[str, ...] = ()) -> bool:
+    """As the browser has it: one of our own `proxies` may be where TLS ends."""
+    if request.scope.get("scheme") == "https":
+        return True
+    is_proxied = bool(proxies) and request.client is not None and within(proxies, request.client.host)
+    return is_proxied and request.headers.get("x-forwarded-proto", "").strip().lower() == "https"
 
 
 async def small_form(request: Request) -> dict[str, str]:

@@ -7,9 +7,11 @@ the ended ones until its cookie would have run out.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from starlette.responses import RedirectResponse, Response
 
 from gateway.control.audit import entry
 from gateway.control.directory import EndedSession, User
+from gateway.control.fleet import Fleet
 from gateway.control.keys import Keyring, now_us, usable
 from gateway.control.one_time import OneTimeTokens
 from gateway.control.people import People
@@ -36,7 +39,7 @@ from gateway.control.principal import (
     small_form,
 )
 from gateway.control.secret import derive
-from gateway.control.throttle import Throttle
+from gateway.control.throttle import FAILED, Failure, Throttle
 from gateway.core.ids import uuid7
 from gateway.core.key import Key, within
 from gateway.errors import StoreError
@@ -70,8 +73,11 @@ class Sessions:
         *,
         settings: SignIn | None = None,
         throttle: Throttle | None = None,
+        proxies: Sequence[str] = (),
     ) -> None:
+        """`proxies` are our own, whose `x-forwarded-for` is believed."""
         self.settings = settings or SignIn()
+        self.proxies = tuple(proxies)
         self._keyring = keyring
         self._people = people
         self._directory = people.directory
@@ -95,7 +101,7 @@ class Sessions:
             session = self.session(request)
             return None if session is None else self._of_session(session)
         key = self._keyring.authenticate(presented)
-        if key is None or (key.networks and not within(key.networks, address_of(request))):
+        if key is None or (key.networks and not within(key.networks, address_of(request, self.proxies))):
             return None
         return self._of_key(key, "key")
 
@@ -146,7 +152,7 @@ class Sessions:
         if not same_origin(request):
             raise SignInRefused(403, "This form was sent from another site. Open the sign-in page here and try again.")
         form = await small_form(request)
-        self._check_throttle(self._throttle, address_of(request))
+        self._check_throttle(self._throttle, address_of(request, self.proxies))
         then = form.get("next", "")
         if form.get("key", "").strip() or "email" not in form:
             key = self._key_of(form.get("key", "").strip(), request)
@@ -160,9 +166,9 @@ class Sessions:
 
     async def redeem(self, request: Request, token: str) -> Response:
         """The answer to `/login?token=…`. Raises SignInRefused."""
-        self._check_throttle(self._throttle, address_of(request))
+        self._check_throttle(self._throttle, address_of(request, self.proxies))
         if not self._one_time.take(token):
-            self._throttle.failed(address_of(request), time.monotonic())
+            self._throttle.failed(address_of(request, self.proxies), time.monotonic())
             raise SignInRefused(
                 401, "This sign-in link was used already or is too old. Sign in with a key, or restart the gateway."
             )
@@ -183,7 +189,9 @@ class Sessions:
         if session is not None:
             await self._end(session)
         response = RedirectResponse(then, 303)
-        response.delete_cookie(cookie_name(request), httponly=True, samesite="lax", secure=is_https(request))
+        response.delete_cookie(
+            cookie_name(request), httponly=True, samesite="lax", secure=is_https(request, self.proxies)
+        )
         return response
 
     async def _end(self, session: Session) -> None:
@@ -208,17 +216,17 @@ class Sessions:
             max_age=self.max_age_s,
             httponly=True,
             samesite="lax",
-            secure=is_https(request),
+            secure=is_https(request, self.proxies),
         )
         return response
 
     def _key_of(self, token: str, request: Request) -> Key:
         key = self._keyring.lookup(token)
         if key is None or not usable(key, now_us()):
-            self._throttle.failed(address_of(request), time.monotonic())
+            self._throttle.failed(address_of(request, self.proxies), time.monotonic())
             state = "is not known here" if key is None else "is no longer valid"
             raise SignInRefused(401, f"This key {state}. `callgate keys create --role viewer NAME` makes one.")
-        if key.networks and not within(key.networks, address_of(request)):
+        if key.networks and not within(key.networks, address_of(request, self.proxies)):
             raise SignInRefused(403, f"The key {key.name!r} may not be used from this address.")
         if key.owner is not None:
             raise SignInRefused(403, "This is an API token. Sign in with your password.")
@@ -236,7 +244,7 @@ class Sessions:
         user = self._directory.user_by_email(email)
         good = await self._people.passwords.verify(user.password if user else None, password)
         if user is None or not good or user.disabled_at is not None:
-            self._throttle.failed(address_of(request), time.monotonic())
+            self._throttle.failed(address_of(request, self.proxies), time.monotonic())
             self._accounts.failed(email, time.monotonic())
             if user is not None:
                 await self._record("sign_in_refused", f"user:{user.user_id}", user.user_id)
@@ -250,11 +258,27 @@ class Sessions:
         except StoreError as exc:
             log.warning("%s of %s is not in the audit log: %s", action, actor, exc)
 
+    def share_failures(self, fleet: Fleet) -> None:
+        """Failed tries count in all workers."""
+        throttles = {"address": self._throttle, "account": self._accounts}
+
+        def hear(failure: Failure) -> bool:
+            throttles[failure.throttle].heard(failure.name, time.monotonic())
+            return True
+
+        fleet.answer(FAILED, hear)
+        for label, throttle in throttles.items():
+            throttle.tell = functools.partial(_tell, fleet, label)
+
     def _check_throttle(self, throttle: Throttle, name: str) -> None:
         wait_s = throttle.wait_s(name, time.monotonic())
         if wait_s > 0:
             seconds = int(wait_s) + 1
             raise SignInRefused(429, f"Too many failed tries. Try again in {seconds} s.", seconds)
+
+
+def _tell(fleet: Fleet, throttle: str, name: str) -> None:
+    fleet.tell(FAILED, Failure(throttle, name))
 
 
 def principal(request: HTTPConnection) -> Principal | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from gateway.control.fleet import Fleet
 from gateway.core.health import JournalHealth, ProviderHealth, RecorderHealth
 from gateway.core.key import Key
 from gateway.core.routing import Member, Route
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gateway.control.keys import Keyring
     from gateway.control.limiting import Limiting
     from gateway.control.privacy import Policies
+    from gateway.control.readings import Meter
     from gateway.control.sessions import Sessions
     from gateway.control.vitals import Vitals
     from gateway.proxy.inflight import InFlightCalls
@@ -91,6 +93,10 @@ class AppState:
     """µs UTC."""
     version: str
     worker: int = 0
+    fleet: Fleet = field(default_factory=lambda: Fleet(Path()))
+    """The other workers of this machine, to be asked; none unless told of."""
+    meter: Meter | None = None
+    """What this worker counts, kept beyond its end; None in a process that nobody replaces."""
     in_flight: InFlightCalls | None = None
     """The calls this worker carries; None in a process that carries none."""
     inside: InsideCaller | None = None

@@ -1,8 +1,26 @@
-"""Slows guessing down: failed tries by address, and by account, in this process."""
+"""Slows guessing down: failed tries by address, and by account, over all workers of the machine.
+
+Each worker counts in its own memory and tells the others of a failure (`gateway.control.fleet`), a matter of
+milliseconds; who guesses at all of them at once gets one try more in each at the most.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+
+import msgspec
+
+from gateway.control.fleet import Question
+
+
+class Failure(msgspec.Struct, frozen=True):
+    throttle: str
+    """Which of them: `address` or `account`."""
+    name: str
+
+
+FAILED = Question("sign-in failed", Failure, bool)
 
 
 class Throttle:
@@ -13,6 +31,8 @@ class Throttle:
         self._window_s = window_s
         self._names = names
         self._failures: OrderedDict[str, list[float]] = OrderedDict()
+        self.tell: Callable[[str], None] | None = None
+        """Lets the other workers know of a failure here; None where there are none."""
 
     def wait_s(self, name: str, now: float) -> float:
         """How long this one must wait before the next try; 0 if it may."""
@@ -20,6 +40,12 @@ class Throttle:
         return recent[0] + self._window_s - now if len(recent) >= self._tries else 0
 
     def failed(self, name: str, now: float) -> None:
+        self.heard(name, now)
+        if self.tell is not None:
+            self.tell(name)
+
+    def heard(self, name: str, now: float) -> None:
+        """A failure in another worker."""
         self._failures[name] = [*self._recent(name, now), now][-self._tries :]
         self._failures.move_to_end(name)
         while len(self._failures) > self._names:

@@ -22,3 +22,5 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str]
     is_answering: bool
     """Whether the client has been sent any of its answer."""
+    worker: int = 0
+    """The number of the worker that carries it."""

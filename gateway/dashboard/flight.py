@@ -64,14 +64,14 @@ class FlightRows:
 async def in_flight(request: Request) -> Response:
     """A part of the list, asked for every few seconds while somebody watches it live."""
     view = open_view(request)
-    return respond(FlightRows(flight_of(view, shown_columns(request))))
+    return respond(FlightRows(await flight_of(view, shown_columns(request))))
 
 
 async def stop(request: Request) -> Response:
     """From a form: back to where it was sent from; from script: nothing more to say."""
     view = open_view(request)
     try:
-        stop_call(view.state, view.principal, request.path_params["request_id"])
+        await stop_call(view.state, view.principal, request.path_params["request_id"])
     except CallError as exc:
         raise HTTPException(exc.status, exc.message) from exc
     if request.headers.get("hx-request"):
@@ -79,9 +79,9 @@ async def stop(request: Request) -> Response:
     return RedirectResponse(urls.requests(), 303)
 
 
-def flight_of(view: View, shown: tuple[str, ...]) -> Flight:
+async def flight_of(view: View, shown: tuple[str, ...]) -> Flight:
     which = view.which(period=False)
-    calls = [call for call in visible_calls(view.state, view.principal) if _fits(which, call)]
+    calls = [call for call in await visible_calls(view.state, view.principal) if _fits(which, call)]
     may_stop = view.principal.role == "admin"
     names = view.key_names()
     rows = [_row(view, call, names, may_stop=may_stop) for call in calls[:MOST_ROWS]]

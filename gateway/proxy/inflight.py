@@ -1,7 +1,7 @@
 """The calls that this worker has in flight: to be looked at, and to be stopped.
 
-Nothing is kept for it: the data plane has every running call in `Gateway.timed` anyway. What another worker carries
-is not seen here; `--workers 1` shows all.
+Nothing is kept for it: the data plane has every running call in `Gateway.timed` anyway. `gateway.control.in_flight`
+puts those of all workers together.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api.matching import matches
 from gateway.control.alerts import Alerts
+from gateway.control.fleet import Fleet
 from gateway.control.principal import Principal
 from gateway.core.health import JournalHealth, RecorderHealth
 from gateway.core.histogram import bucket_of
@@ -505,6 +507,7 @@ def application(store: Any, *, principal: Principal = ADMIN, catalog: Any = None
         pools=None,
         vitals=health.get("vitals"),
         data=health.get("data"),
+        fleet=Fleet(Path()),
         in_flight=health.get("in_flight"),
         inside=health.get("inside"),
     )
