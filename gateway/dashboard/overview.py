@@ -3,83 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.dashboard import overview_charts, urls
-from gateway.dashboard.charts import Chart, Spark, percent, spark, spark_bars
-from gateway.dashboard.failures import kind, title
-from gateway.dashboard.format import (
-    Delta,
-    Figure,
-    change,
-    change_points,
-    count,
-    duration,
-    money_sum,
-    plain,
-    rate,
-    share,
-    short,
-)
+from gateway.control.pricing_sums import CacheSavings, cache_savings
+from gateway.core.span import Span
+from gateway.dashboard import overview_charts, overview_lists, urls
+from gateway.dashboard.charts import Chart
+from gateway.dashboard.format import Figure, count, money_sum, plain
 from gateway.dashboard.notices import Notice, of_parts, of_traffic
+from gateway.dashboard.overview_figures import Parts, Stat, listed, parts, strip
+from gateway.dashboard.overview_lists import MODELS_SHOWN, FailureRow, ModelRow, TenantRow, TopTags
+from gateway.dashboard.patience import in_time
 from gateway.dashboard.render import respond
+from gateway.dashboard.rows import Row
 from gateway.dashboard.series import COLORS
+from gateway.dashboard.tags import Values, leading
 from gateway.dashboard.view import Shell, View, make_shell, open_view
 from gateway.errors import StoreError
 from gateway.store.base import Bucket, Failure, Group, SpanFilter, Stats
 
-MODELS_SHOWN = 6
-TENANTS_SHOWN = 8
-
-
-@dataclass(frozen=True)
-class Stat:
-    label: str
-    figures: list[Figure]
-    href: str
-    delta: Delta | None = None
-    note: str = ""
-    spark: Spark | None = None
-
-
-@dataclass(frozen=True)
-class ModelRow:
-    name: str
-    color: str
-    calls: Figure
-    spend: Figure
-    part: str
-    href: str
-
-
-@dataclass(frozen=True)
-class TenantRow:
-    name: str
-    href: str
-    spend: Figure
-    requests: Figure
-    success: Figure
-    is_failing: bool
-    p95: Figure
-    spark: Spark | None
-    part: str
-    part_figure: Figure
-
-
-@dataclass(frozen=True)
-class FailureRow:
-    title: str
-    where: str
-    tone: str
-    count: Figure
-    bars: str
-    href: str
-    message: str
+COSTLIEST_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -103,6 +50,7 @@ class Overview:
     trouble: str = ""
     """The store's own words where it does not answer."""
     stats: list[Stat] = field(default_factory=list)
+    parts: list[Parts] = field(default_factory=list)
     charts: dict[str, Chart] = field(default_factory=dict)
     width_label: str = ""
     models: list[ModelRow] = field(default_factory=list)
@@ -114,6 +62,12 @@ class Overview:
     tenants_total: int = 0
     failures: list[FailureRow] = field(default_factory=list)
     failures_href: str = ""
+    tags: TopTags | None = None
+    """None where there are no tags, or they take too long to sum up."""
+    tags_href: str = ""
+    costliest: list[Row] | None = None
+    """None where they take too long to find."""
+    costliest_href: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,6 +80,9 @@ class Facts:
     models: list[Group]
     tenants: list[Group]
     failing: list[Failure]
+    savings: CacheSavings
+    tags: tuple[str, Values] | None
+    costliest: list[Span] | None
 
 
 async def overview(request: Request) -> Response:
@@ -163,7 +120,14 @@ async def _ask(view: View) -> Facts:
         store.failures(which, limit=6, spark_width_us=width),
     )
     palette.see([group.key for group in models if group.key])
-    return Facts(now, before, buckets, models, tenants, failing)
+    served, tags, dear = await asyncio.gather(
+        store.groups(which, "provider_model", limit=1000, time_zone=zone),
+        in_time(leading(view, which)),
+        in_time(store.spans(which, limit=COSTLIEST_SHOWN, order="costliest")),
+    )
+    savings = cache_savings(served, view.state.catalog, min(view.now_us, period.to_us))
+    costliest = None if dear is None else dear.items
+    return Facts(now, before, buckets, models, tenants, failing, savings, tags, costliest)
 
 
 def _page(view: View, shell: Shell, own_trouble: list[Notice], facts: Facts) -> Overview:
@@ -171,151 +135,22 @@ def _page(view: View, shell: Shell, own_trouble: list[Notice], facts: Facts) -> 
     notices = own_trouble + of_traffic(totals, facts.failing, facts.models, view.period)
     return Overview(
         shell=shell,
-        notices=[NoticeRow(notice, _list(view, *notice.link) if notice.link else "") for notice in notices],
-        stats=_stats(view, facts),
+        notices=[NoticeRow(notice, listed(view, *notice.link) if notice.link else "") for notice in notices],
+        stats=strip(view, facts.now, facts.before, facts.buckets),
+        parts=parts(view, facts.now, facts.before.totals, facts.savings),
         charts=overview_charts.make(facts.buckets, facts.models, view.period, view.palette(), now_us=view.now_us),
         width_label=view.period.width_label,
-        models=_models(view, facts.models, totals.cost_nanousd),
+        models=overview_lists.models(view, facts.models, totals.cost_nanousd),
         models_more=max(0, len(facts.models) - MODELS_SHOWN),
         spend=money_sum(totals.cost_nanousd),
         unpriced=count(totals.unpriced) if totals.unpriced else None,
-        unpriced_href=_list(view, ("unpriced", "true")),
-        tenants=[_tenant(view, group, totals.cost_nanousd) for group in facts.tenants[:TENANTS_SHOWN]],
+        unpriced_href=listed(view, ("unpriced", "true")),
+        tenants=overview_lists.tenants(view, facts.tenants, totals.cost_nanousd),
         tenants_total=len(facts.tenants),
-        failures=[_failure(view, failure) for failure in facts.failing],
-        failures_href=_list(view, ("status", "error")),
-    )
-
-
-def _list(view: View, *plus: tuple[str, str]) -> str:
-    """The rows behind a figure."""
-    return urls.requests((*view.filters.query(plus=plus), *view.period.query.items()))
-
-
-def _stats(view: View, facts: Facts) -> list[Stat]:
-    now, before, buckets = facts.now.totals, facts.before.totals, facts.buckets
-    latency, ttft, overhead = facts.now.latency, facts.now.ttft, facts.now.overhead
-    versus = f"vs {view.period.before_label}"
-    answered, answered_before = now.requests - now.cancelled, before.requests - before.cancelled
-    cost = change(now.cost_nanousd, before.cost_nanousd)
-    p50, p95 = duration(latency.p50), duration(latency.p95)
-    return [
-        Stat(
-            "Spend",
-            [money_sum(now.cost_nanousd)],
-            _list(view, ("order", "costliest")),
-            cost,
-            f"{share(now.output_cost_nanousd, now.input_cost_nanousd + now.output_cost_nanousd)} for output"
-            if cost is None
-            else versus,
-            spark([b.totals.cost_nanousd for b in buckets], from_zero=True),
-        ),
-        Stat(
-            "Requests",
-            [count(now.requests)],
-            _list(view),
-            change(now.requests, before.requests),
-            f"{short(now.cancelled)} cancelled" if now.cancelled else "",
-            spark([b.totals.requests for b in buckets], from_zero=True),
-        ),
-        Stat(
-            "Success",
-            [rate(answered - now.errors, answered)],
-            _list(view, ("status", "error")),
-            change_points(_success(answered, now.errors), _success(answered_before, before.errors)),
-            f"{short(now.errors)} failed",
-            spark(
-                [_success(b.totals.requests - b.totals.cancelled, b.totals.errors) for b in buckets],
-                color="var(--success-mark)",
-            ),
-        ),
-        Stat(
-            "Tokens",
-            [short(now.input_tokens + now.output_tokens)],
-            _list(view),
-            None,
-            f"{share(now.cached_input_tokens, now.input_tokens)} of input cached",
-            spark([b.totals.input_tokens + b.totals.output_tokens for b in buckets], from_zero=True),
-        ),
-        Stat(
-            "Latency, p50 · p95",
-            [p50, p95] if latency.p50 is not None else [p50],
-            _list(view, ("order", "slowest")),
-            change(latency.p95, facts.before.latency.p95, better="down"),
-            "p95",
-            spark([_p95(b) for b in buckets], color="var(--warning-mark)"),
-        ),
-        Stat(
-            "First token, p50",
-            [duration(ttft.p50)],
-            _list(view, ("stream", "true")),
-            change(ttft.p50, facts.before.ttft.p50, better="down"),
-            "streams" if ttft.count else "no streams",
-            spark([b.ttft.p50 if b.ttft.count else None for b in buckets]),
-        ),
-        Stat(
-            "Gateway adds, p50",
-            [duration(overhead.p50)],
-            _list(view),
-            change(overhead.p50, facts.before.overhead.p50, better="down"),
-            f"p99 {duration(overhead.p99)}" if overhead.p99 is not None else "",
-        ),
-    ]
-
-
-def _success(answered: int, errors: int) -> float | None:
-    return (answered - errors) / answered if answered > 0 else None
-
-
-def _p95(bucket: Bucket) -> int | None:
-    """Under 20 calls a p95 says nothing: a gap."""
-    return bucket.latency.p95 if bucket.latency.count >= overview_charts.LEAST_FOR_P95 else None
-
-
-def _models(view: View, groups: Sequence[Group], spend: int) -> list[ModelRow]:
-    palette = view.palette()
-    shown = [group for group in groups if group.totals.cost_nanousd or not group.totals.unpriced]
-    return [
-        ModelRow(
-            group.key or "no model",
-            palette.color(group.key),
-            short(group.totals.requests),
-            money_sum(group.totals.cost_nanousd),
-            percent(group.totals.cost_nanousd, spend).removesuffix("%"),
-            _list(view, ("model", group.key)) if group.key else _list(view),
-        )
-        for group in shown[:MODELS_SHOWN]
-    ]
-
-
-def _tenant(view: View, group: Group, spend: int) -> TenantRow:
-    totals = group.totals
-    answered = totals.requests - totals.cancelled
-    success = _success(answered, totals.errors)
-    return TenantRow(
-        name=group.key or "no tenant",
-        href=_list(view, ("tenant", group.key)) if group.key else "",
-        spend=money_sum(totals.cost_nanousd),
-        requests=count(totals.requests),
-        success=rate(answered - totals.errors, answered),
-        is_failing=success is not None and success < 0.985,
-        p95=duration(group.latency.p95),
-        spark=spark(group.series, color="var(--chart-before)", height=18),
-        part=percent(totals.cost_nanousd, spend),
-        part_figure=share(totals.cost_nanousd, spend),
-    )
-
-
-def _failure(view: View, failure: Failure) -> FailureRow:
-    plus = [("status", failure.error_type)]
-    plus += [(name, value) for name, value in (("provider", failure.provider), ("model", failure.model)) if value]
-    where = "/".join(filter(None, [failure.provider, failure.model]))
-    return FailureRow(
-        title=title(failure.error_type, failure.status_code),
-        where=where or "before a provider was asked",
-        tone="warning" if failure.status_code in (402, 429, 499) else kind(failure.error_type).tone,
-        count=count(failure.count),
-        bars=spark_bars(failure.series),
-        href=_list(view, *plus),
-        message=failure.message or "",
+        failures=overview_lists.failures(view, facts.failing),
+        failures_href=listed(view, ("status", "error")),
+        tags=overview_lists.top_tags(view, *facts.tags) if facts.tags and facts.tags[0] else None,
+        tags_href=urls.tags((*view.filters.pairs, *view.period.query.items())),
+        costliest=None if facts.costliest is None else overview_lists.costliest(view, facts.costliest),
+        costliest_href=listed(view, ("order", "costliest")),
     )

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from gateway.dashboard import urls
-from gateway.dashboard.charts import QUIET, Chart, Panel, Series, chart, count_label, texts, y_axis
+from gateway.dashboard.charts import Chart
 from gateway.dashboard.columns import (
     BY_COLUMN,
     ORDERS,
@@ -29,35 +28,20 @@ from gateway.dashboard.detail import Detail, load_detail
 from gateway.dashboard.filter_menu import KEPT
 from gateway.dashboard.filters import FIELDS, RANGES, STATUSES, Field, Filters, Range, read_search
 from gateway.dashboard.flight import Flight, flight_of
-from gateway.dashboard.format import count, day, duration, money_sum, plural, rate
-from gateway.dashboard.overview_charts import edges_of
-from gateway.dashboard.period import Period
+from gateway.dashboard.format import day
+from gateway.dashboard.patience import in_time
 from gateway.dashboard.render import respond
+from gateway.dashboard.requests_empty import Drop, drops, is_first_time, nothing, wider
+from gateway.dashboard.requests_head import COUNTED_TO, NOT_ADDED_UP, counted, heading, summary, volume
 from gateway.dashboard.rows import Row, rows_of
 from gateway.dashboard.view import Choice, Shell, View, make_shell, open_view
 from gateway.dashboard.views import ViewChoice, saved_views
 from gateway.errors import StoreError
-from gateway.store.base import Bucket, SpanFilter, Stats, TagKey
 from gateway.store.base import Page as SpanPage
+from gateway.store.base import TagKey
 
 PAGE_SIZES = (25, 50, 100, 200)
 PAGE = 50
-COUNTED_TO = 10_000
-PATIENCE_S = 0.15
-"""How long a page waits for what is around its list. Of some filters rollups know nothing, and millions of rows would
-be read to count and add up what they find."""
-NOT_ADDED_UP = "These filters find too much to add up while you wait. A shorter period has its totals and chart."
-
-Known = TypeVar("Known")
-
-
-@dataclass(frozen=True)
-class Drop:
-    """A way out of an empty list: take one filter away."""
-
-    label: str
-    href: str
-    calls: str
 
 
 @dataclass(frozen=True)
@@ -154,9 +138,9 @@ async def _page(view: View, shell: Shell) -> Requests:
     if not found.items and not query.get("cursor"):
         return await _empty(view, shell, views)
     number, stats, buckets, tags = await asyncio.gather(
-        _in_time(store.count(which, at_most=COUNTED_TO)),
-        _in_time(store.stats(which)),
-        _in_time(store.buckets(which, width_us=view.period.width_us, time_zone=view.period.zone.key)),
+        in_time(store.count(which, at_most=COUNTED_TO)),
+        in_time(store.stats(which)),
+        in_time(store.buckets(which, width_us=view.period.width_us, time_zone=view.period.zone.key)),
         store.tag_keys(),
     )
     shown = shown_columns(view.request)
@@ -167,9 +151,9 @@ async def _page(view: View, shell: Shell) -> Requests:
         filters=view.filters,
         problems=view.problems,
         tag_keys=tags,
-        heading=_heading(number),
-        summary=_summary(stats) if stats else "",
-        chart=_chart(buckets, view.period, now_us=view.now_us) if buckets else None,
+        heading=heading(number),
+        summary=summary(stats) if stats else "",
+        chart=volume(buckets, view.period, now_us=view.now_us) if buckets else None,
         not_added_up="" if stats and buckets else NOT_ADDED_UP,
         heads=[head_of(view, BY_COLUMN[name], order) for name in shown],
         time_head=time_head(view, order),
@@ -183,12 +167,12 @@ async def _page(view: View, shell: Shell) -> Requests:
         exports=_exports(view),
         rows_url=view.filters.url(),
         in_flight_url=_in_flight(view) if can_live else "",
-        flight=flight_of(view, shown) if can_live else None,
+        flight=await flight_of(view, shown) if can_live else None,
         views=views,
         here=view.filters.url(),
         sizes=_sizes(view),
         total=None if number is None or number > COUNTED_TO else number,
-        counted=_counted(number),
+        counted=counted(number),
         peek=peek,
     )
 
@@ -200,7 +184,7 @@ async def _only_rows(view: View) -> Rows:
         time_head=time_head(view, order),
         rows=_rows(view, await _found(view), shown),
         shown=shown,
-        flight=flight_of(view, shown),
+        flight=await flight_of(view, shown),
         in_flight_url=_in_flight(view),
     )
 
@@ -253,95 +237,22 @@ def _rows(view: View, found: SpanPage, shown: tuple[str, ...]) -> list[Row]:
     )
 
 
-async def _in_time(answer: Awaitable[Known]) -> Known | None:
-    """None where it takes longer than a page waits; the query then ends."""
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            return await answer
-    except TimeoutError:
-        return None
-
-
-def _heading(number: int | None) -> str:
-    if number is None:
-        return "Requests"
-    return f"{_counted(number)} requests" if number > COUNTED_TO else plural(number, "request")
-
-
-def _counted(number: int | None) -> str:
-    if number is None:
-        return "many"
-    return f"{COUNTED_TO:,}+" if number > COUNTED_TO else f"{number:,}"
-
-
-def _summary(stats: Stats) -> str:
-    totals = stats.totals
-    parts = [f"{rate(totals.errors, totals.requests - totals.cancelled)} failed", str(money_sum(totals.cost_nanousd))]
-    if stats.latency.p95 is not None:
-        parts.append(f"p95 {duration(stats.latency.p95)}")
-    return " · ".join(parts)
-
-
-def _chart(buckets: list[Bucket], period: Period, *, now_us: int) -> Chart:
-    errors: list[float] = [b.totals.errors for b in buckets]
-    volume: list[float] = [b.totals.requests for b in buckets]
-    rest: list[float] = [total - failed for total, failed in zip(volume, errors, strict=True)]
-    series = [
-        Series("Failed", "var(--error-mark)", errors, texts(errors, count)),
-        Series("Succeeded", QUIET, rest, texts(rest, count)),
-        Series("Total", "transparent", [None] * len(buckets), texts(volume, count), draw=""),
-    ]
-    top, y = y_axis(max(volume, default=0), count_label, most=2)
-    sums = f"{plural(round(sum(volume)), 'call')}, {round(sum(errors)):,} of them failed"
-    sentence = f"Requests per {period.width_label}: {sums}."
-    panel = Panel(52, 34, f"{top:g}", y)
-    return chart("volume", sentence, edges_of(buckets, period), period.zone, series, [panel], now_us=now_us)
-
-
 async def _empty(view: View, shell: Shell, views: list[ViewChoice]) -> Requests:
     """Nothing was found: because nothing ever was recorded, or because of which filter."""
-    store = view.state.store
-    if not (await store.spans(view.own(SpanFilter()), limit=1)).items:
+    if await is_first_time(view):
         base = f"{view.request.url.scheme}://{view.request.url.netloc}"
         return Requests(shell, view.filters, is_first_time=True, base_url=base, problems=view.problems, views=views)
-    drops = await _drops(view)
-    conditions = [f"{c.label.lower()} {c.op} {c.value}" for c in view.filters.chips]
-    conditions += [f"“{view.filters.q}” in the text"] if view.filters.q else []
-    nothing = f"{view.period.label}: no call" + (f" where {' and '.join(conditions)}" if conditions else "") + "."
-    longer = [pair for pair in (*view.filters.query(), *view.filters.extra) if pair[0] not in ("period", "from", "to")]
-    wider = "" if view.period.key == "30d" else urls.requests((*longer, ("period", "30d")))
-    tags = await store.tag_keys()
     return Requests(
         shell,
         view.filters,
-        drops=drops,
-        nothing=nothing,
-        wider=wider,
-        tag_keys=tags,
+        drops=await drops(view),
+        nothing=nothing(view),
+        wider=wider(view),
+        tag_keys=await view.state.store.tag_keys(),
         problems=view.problems,
         views=views,
         here=view.filters.url(),
     )
-
-
-async def _drops(view: View) -> list[Drop]:
-    """The filters without which there would be calls; of what cannot be counted in time it is not said."""
-    chips = [*view.filters.chips[:6], *([None] if view.filters.q else [])]
-    ways = []
-    for chip in chips:
-        other = View(view.request, view.state, view.principal, view.now_us, view.period, view.filters)
-        name = chip.name if chip else "q"
-        other.filters = Filters(view.filters.query(without=(name,)), view.filters.extra)
-        ways.append(_in_time(view.state.store.count(other.which(), at_most=COUNTED_TO)))
-    return [
-        Drop(
-            f"{chip.label} {chip.op} {chip.value}" if chip else f"“{view.filters.q}”",
-            view.filters.url(without=(chip.name if chip else "q",)),
-            _counted(number),
-        )
-        for chip, number in zip(chips, await asyncio.gather(*ways), strict=True)
-        if number
-    ]
 
 
 async def peek(request: Request) -> Response:

@@ -24,6 +24,8 @@ from gateway.store.base import Group, SpanFilter, TagKey, TagValue, Totals
 MOST_VALUES = 1000
 """Of a key with more, those with most calls are summed up."""
 VALUES_SHOWN = 100
+LEADING = "feature"
+"""The key of the overview, where calls have it."""
 SAMPLE = 1000
 """Newest calls that tell which keys there are, for who must not see those of all calls."""
 
@@ -109,6 +111,14 @@ async def tags(request: Request) -> Response:
         ),
     )
     return respond(page)
+
+
+async def leading(view: View, which: SpanFilter) -> tuple[str, Values]:
+    """The key that the page shows first, and its values; an empty key where no call has a tag."""
+    is_all = structs.replace(which, from_us=None, to_us=None) == SpanFilter()
+    keys = await view.state.store.tag_keys() if is_all else await _sampled_keys(view, which)
+    chosen = _chosen(keys, LEADING)
+    return (chosen.key, await _values(view, which, chosen, "", is_all=is_all)) if chosen else ("", Values())
 
 
 def _chosen(keys: Sequence[TagKey], wanted: str) -> TagKey | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.dashboard import requests
+from gateway.dashboard import patience
 
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "PATIENCE_S", 30)
+    monkeypatch.setattr(patience, "PATIENCE_S", 30)

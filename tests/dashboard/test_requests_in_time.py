@@ -8,7 +8,8 @@ import time
 import pytest
 from starlette.testclient import TestClient
 
-from gateway.dashboard import requests
+from gateway.dashboard import patience
+from gateway.dashboard.requests_head import NOT_ADDED_UP
 from gateway.store.base import Bucket, SpanFilter, Stats
 from tests.dashboard.fakes import FakeStore, application, traffic
 
@@ -31,7 +32,7 @@ class Slow(FakeStore):
 
 @pytest.fixture(autouse=True)
 def impatient(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(patience, "PATIENCE_S", 0.01)
 
 
 def test_the_list_is_there_without_totals_and_says_why() -> None:
@@ -40,7 +41,7 @@ def test_the_list_is_there_without_totals_and_says_why() -> None:
         page = client.get("/requests").text
     assert "<h2>Requests</h2>" in page
     assert "50 of many" in page
-    assert requests.NOT_ADDED_UP in page
+    assert NOT_ADDED_UP in page
     assert rows[0].request_id in page
 
 
