@@ -43,10 +43,10 @@ class Question(Generic[Asked, Answered]):
 
 
 class Fleet:
-    """This worker among the others. Of a single worker there are no others: nothing listens and nobody is asked."""
+    """This worker among the others. A single worker has no others to ask; it listens all the same, for the annex."""
 
-    def __init__(self, data: Path, number: int = 0, workers: int = 1) -> None:
-        """`data` is the data folder."""
+    def __init__(self, data: Path, number: int | None = 0, workers: int = 1) -> None:
+        """`data` is the data folder; without a number it is a process that only asks."""
         self.number = number
         self.workers = workers
         self.folder = data / FOLDER
@@ -89,7 +89,7 @@ class Fleet:
 
     async def open(self) -> None:
         """Listens. A worker that cannot still serves calls; only the others do not hear of it."""
-        if not self.others:
+        if self.number is None:
             return
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ class Fleet:
     async def close(self) -> None:
         for task in list(self._telling):
             task.cancel()
-        if self._server is not None:
+        if self._server is not None and self.number is not None:
             self._server.close()
             self._server = None
             with contextlib.suppress(OSError):

@@ -124,12 +124,16 @@ def test_telling_does_not_wait(tmp_path: Path) -> None:
     assert asyncio.run(run()) == [7, 7]
 
 
-def test_a_single_worker_listens_to_nobody(tmp_path: Path) -> None:
-    async def run() -> dict[int, int]:
-        alone = Fleet(tmp_path)
+def test_a_process_that_is_no_worker_only_asks(tmp_path: Path) -> None:
+    async def run() -> list[dict[int, int]]:
+        alone, annex = Fleet(tmp_path), Fleet(tmp_path, None)
+        alone.answer(DOUBLE, lambda asked: 2 * asked)
         await alone.open()
-        alone.tell(DOUBLE, 1)
-        return await alone.ask(DOUBLE, 1)
+        await annex.open()
+        try:
+            return [await alone.ask(DOUBLE, 1), await annex.ask(DOUBLE, 1)]
+        finally:
+            await alone.close()
 
-    assert asyncio.run(run()) == {}
-    assert list(tmp_path.iterdir()) == []
+    assert asyncio.run(run()) == [{}, {0: 2}]
+    assert list((tmp_path / "run").iterdir()) == []
