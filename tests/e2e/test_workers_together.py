@@ -28,7 +28,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, scripted: Upstream) -> Ite
     running = Gateway(folder / "data", settings).start()
     yield running
     assert running.stop() == 0, "".join(running.output)
-    assert not list((folder / "data" / "run").glob("*.sock"))
+    assert not list((folder / "data" / "run").glob("worker-*.sock"))
 
 
 def ask(gateway: Gateway, method: str, path: str, *, key: str | None = ADMIN_KEY, **how: object) -> httpx.Response:
