@@ -11,12 +11,14 @@ import time
 
 import uvloop
 
+from gateway.annex.supervisor import AnnexSupervisor
 from gateway.banner import address_of, banner
 from gateway.config import Loaded
 from gateway.control.state import AppState
 from gateway.core.logline import log_to_stderr
 from gateway.errors import CallgateError
 from gateway.recorder.supervisor import RecorderSupervisor
+from gateway.settings import Settings
 from gateway.worker import Worker
 from gateway.workers import run_workers
 from pricing.refresh import adopt_packaged
@@ -42,18 +44,26 @@ def serve(loaded: Loaded) -> int:
 
 
 async def _one_process(loaded: Loaded, listener: socket.socket) -> None:
-    """The gateway in this process, the recorder in a child."""
+    """The gateway in this process, the recorder and the annex in a child each."""
     recorder = RecorderSupervisor(loaded.data, loaded.settings)
+    annex = AnnexSupervisor(loaded)
     starting = asyncio.create_task(recorder.start())
-    worker = Worker(loaded, listener, reloaded=recorder.assign)
+
+    def reloaded(settings: Settings) -> None:
+        recorder.assign(settings)
+        annex.renew()
+
+    worker = Worker(loaded, listener, reloaded=reloaded)
 
     def ready(state: AppState, first_key: str | None) -> None:
+        annex.start()  # the schema and the first key are there
         sys.stdout.write(banner(worker.loaded, address_of(listener), state.sessions.one_time_token(), first_key))
         sys.stdout.flush()
 
     try:
         await worker.run(ready)
     finally:
+        await annex.stop()
         await starting
         await recorder.stop()
 

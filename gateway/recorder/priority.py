@@ -34,10 +34,17 @@ class Priority:
             self._set(idle=True)
 
     def _set(self, *, idle: bool) -> None:
-        if not hasattr(os, "SCHED_IDLE"):
-            return
-        policy = os.SCHED_IDLE if idle else os.SCHED_OTHER
-        for thread in Path("/proc/self/task").iterdir():  # the store's too; a new one takes after its maker
-            with contextlib.suppress(OSError):  # not allowed in this container (nice will do), or ended just now
-                os.sched_setscheduler(int(thread.name), policy, os.sched_param(0))
-                self._idle = idle
+        if set_idle_class(idle=idle):
+            self._idle = idle
+
+
+def set_idle_class(*, idle: bool) -> bool:
+    """Puts all threads of this process into the idle class or out of it; whether the platform let it."""
+    if not hasattr(os, "SCHED_IDLE"):
+        return False
+    policy, done = os.SCHED_IDLE if idle else os.SCHED_OTHER, False
+    for thread in Path("/proc/self/task").iterdir():  # the store's too; a new one takes after its maker
+        with contextlib.suppress(OSError):  # not allowed in this container (nice will do), or ended just now
+            os.sched_setscheduler(int(thread.name), policy, os.sched_param(0))
+            done = True
+    return done

@@ -23,7 +23,7 @@ LAYERS = [
     {"gateway.control"},
     {"gateway.api", "gateway.dashboard"},
     {"gateway.config", "gateway.watch"},
-    {"gateway.app", "gateway.banner", "gateway.worker", "gateway.workers", "gateway.cli"},
+    {"gateway.annex", "gateway.app", "gateway.banner", "gateway.cli", "gateway.site", "gateway.worker", "gateway.workers"},
 ]
 """From the lowest up. A module may import its own layer's and those below."""
 

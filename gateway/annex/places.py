@@ -1,0 +1,57 @@
+"""What the annex answers: everything that reads the log and makes something large of it. Changes, signing in, and what
+is about one worker alone stay with the workers."""
+
+from __future__ import annotations
+
+from starlette.routing import compile_path
+
+from gateway.dashboard import urls
+
+PLACES = (
+    urls.OVERVIEW,
+    urls.REQUESTS,
+    urls.FILTER_MENU,
+    urls.JUMP,
+    urls.REQUEST,
+    urls.PEEK,
+    urls.BODY,
+    urls.NODE,
+    urls.FIND,
+    urls.MEDIA,
+    urls.DIFF,
+    urls.TRACE,
+    urls.COSTS,
+    urls.STATEMENT,
+    urls.MODELS,
+    urls.TAGS,
+    urls.TENANTS,
+    urls.API_DOCS,
+    urls.COMPONENTS,
+    "/api/requests",
+    "/api/requests/export",
+    "/api/requests/export/{token}",
+    "/api/requests/stream",
+    "/api/requests/{request_id}",
+    "/api/traces/{trace_id}",
+    "/api/stats",
+    "/api/costs",
+    "/api/costs/summary",
+    "/api/whatif",
+    "/api/statement",
+    "/api/models/usage",
+    "/api/tags",
+    "/api/tags/{key:path}",
+    "/api/values/{field}",
+    "/api/audit/export",
+    "/api/openapi.json",
+)
+"""As in the routes. GET and HEAD only."""
+
+ELSEWHERE = (urls.IN_FLIGHT, "/api/requests/inflight")
+"""Written like a place, and about what a worker has in its hands."""
+
+_places = [compile_path(path)[0] for path in PLACES]
+
+
+def is_place(path: str) -> bool:
+    return path not in ELSEWHERE and any(place.match(path) for place in _places)

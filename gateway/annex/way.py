@@ -1,0 +1,123 @@
+"""The worker's side: a middleware that has the annex answer what it can answer, and passes the answer on as it comes.
+
+Where no annex listens (it starts, or died a moment ago) the worker answers by itself: slower calls are better than no
+page. An annex that dies over a question is not followed by the worker over the same one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.annex import wire
+from gateway.annex.places import is_place
+from gateway.api.access import READ
+from gateway.control.sessions import Sessions
+from gateway.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+
+class Way:
+    """To the annex of a data folder."""
+
+    def __init__(self, data: Path, sessions: Sessions, facts: Callable[[], wire.Facts]) -> None:
+        self._data = data
+        self._sessions = sessions
+        self._facts = facts
+        self._streams: set[asyncio.StreamWriter] = set()
+
+    def end_streams(self) -> None:
+        """Event streams never end by themselves, and a server that stops waits for what is open."""
+        for writer in self._streams:
+            writer.close()
+
+    async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """None where nobody listens."""
+        try:
+            with wire.address(self._data) as address:
+                return await asyncio.open_unix_connection(address, limit=2 * wire.PIECE)
+        except OSError:
+            return None
+
+    def question(self, scope: Scope) -> wire.Question:
+        return wire.Question(
+            scope["method"],
+            scope["path"],
+            scope["query_string"],
+            list(scope["headers"]),
+            scope["scheme"],
+            scope["client"],
+            scope["server"],
+            scope["state"]["principal"],
+            self._facts(),
+        )
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, scope: Scope, send: Send) -> None:
+        """Asks, and hands on the answer. Raises StoreError where there is none: to who asks it is the same."""
+        wire.put(writer, wire.encode(self.question(scope)))
+        try:
+            head = wire.read_head(await wire.take(reader))
+        except EOFError as exc:
+            raise StoreError("the process that reads the log ended over a question") from exc
+        await send({"type": "http.response.start", "status": head.status, "headers": head.headers})
+        is_stream = head.is_event_stream()
+        if is_stream:
+            self._streams.add(writer)
+        try:
+            while piece := await self._piece(reader, is_stream):
+                if is_stream and self._sessions.principal(Request(scope)) is None:
+                    break  # who was signed out while they listened
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        finally:
+            self._streams.discard(writer)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _piece(self, reader: asyncio.StreamReader, is_stream: bool) -> bytes:
+        """Empty at the end. An answer that breaks off must not look whole: EOFError, which ends the connection."""
+        try:
+            return await wire.take(reader)
+        except EOFError:
+            if is_stream:
+                return b""
+            raise
+
+
+class AnnexMiddleware:
+    """Inside the access middleware: who asks is known, and may."""
+
+    def __init__(self, app: ASGIApp, way: Way) -> None:
+        self._app = app
+        self._way = way
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asks = scope["type"] == "http" and scope["method"] in READ and is_place(scope["path"])
+        connection = await self._way.open() if asks else None
+        if connection is None:
+            await self._app(scope, receive, send)
+            return
+        reader, writer = connection
+        carrying = asyncio.create_task(self._way.carry(reader, writer, scope, send))
+        gone = asyncio.create_task(_gone(receive))
+        try:
+            await asyncio.wait({carrying, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if carrying.done():
+                await carrying
+        finally:
+            writer.close()  # which the annex takes for: nobody wants to know any more
+            for task in (carrying, gone):
+                task.cancel()
+            await asyncio.gather(carrying, gone, return_exceptions=True)
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

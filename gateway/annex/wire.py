@@ -1,0 +1,96 @@
+"""What passes between a worker and the annex: one question a connection, then its answer as it is made.
+
+Frames are a length and so many bytes: the question there; back the head, pieces of the body, and an empty frame as the
+end. A connection that ends without it was an answer that broke off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from gateway.control.principal import Principal
+from gateway.core.health import JournalHealth
+
+SOCKET = "annex.sock"
+FOLDER = "run"
+LONGEST_PATH = 100
+"""The kernel takes 108 bytes (Linux) or 104 (macOS) for the path of a socket."""
+PIECE = 64 * 1024
+"""The worker passes on so much in one turn of its loop."""
+LARGEST = 16 * 1024 * 1024
+"""A head of a request is much smaller (`server.max_header_kb`)."""
+
+_LENGTH = struct.Struct(">I")
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Facts(msgspec.Struct, array_like=True, frozen=True):
+    """What only the worker knows and pages show."""
+
+    worker: int
+    journal: JournalHealth
+
+
+class Question(msgspec.Struct, array_like=True, frozen=True):
+    method: str
+    path: str
+    query: bytes
+    headers: Headers
+    scheme: str
+    client: tuple[str, int] | None
+    server: tuple[str, int] | None
+    principal: Principal
+    """The worker found out who asks, and that they may."""
+    facts: Facts
+
+
+class Head(msgspec.Struct, array_like=True, frozen=True):
+    status: int
+    headers: Headers
+
+    def is_event_stream(self) -> bool:
+        """Which never ends by itself."""
+        return any(name == b"content-type" and b"text/event-stream" in value for name, value in self.headers)
+
+
+encode = msgspec.msgpack.Encoder().encode
+read_question = msgspec.msgpack.Decoder(Question).decode
+read_head = msgspec.msgpack.Decoder(Head).decode
+
+
+def put(writer: asyncio.StreamWriter, frame: bytes) -> None:
+    writer.write(_LENGTH.pack(len(frame)) + frame)
+
+
+async def take(reader: asyncio.StreamReader) -> bytes:
+    """The next frame. Raises EOFError where there is none, whole."""
+    try:
+        [length] = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+        if length > LARGEST:
+            raise EOFError(f"a frame of {length} bytes is none of ours")
+        return await reader.readexactly(length) if length else b""
+    except OSError as exc:
+        raise EOFError(str(exc)) from exc
+
+
+@contextlib.contextmanager
+def address(data: Path) -> Iterator[str]:
+    """Of the socket in the data folder; a path that is too long by way of its folder's descriptor (Linux)."""
+    folder = data / FOLDER
+    path = folder / SOCKET
+    if len(os.fsencode(path)) <= LONGEST_PATH:
+        yield str(path)
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{SOCKET}"
+    finally:
+        os.close(descriptor)
