@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -26,6 +27,8 @@ WORK = Path(__file__).parent / ".work"
 UPSTREAMS = tuple(PROVIDERS)
 NAMES = ("direct", "nginx", "callgate")
 """What a round goes through, in this order: the upstream itself, nginx in between, Callgate in between."""
+WITH_BARE = ("direct", "nginx", "bare", "callgate")
+"""Where the least that Python can do (bench/bare.py) is in between as well."""
 
 
 def lua_modules() -> str:
@@ -88,12 +91,29 @@ class Lab:
 
     @contextmanager
     def running(self, name: str, upstream: str = "fixed") -> Iterator[Target]:
-        """The target of that name (one of NAMES), for as long as the context lasts."""
+        """The target of that name (one of NAMES or WITH_BARE), for as long as the context lasts."""
         if name == "callgate":
             with self.callgate() as gateway:
                 yield gateway.target(upstream)
+        elif name == "bare":
+            with self.bare() as target:
+                yield target
         else:
             yield self.nginx(upstream) if name == "nginx" else self.direct(upstream)
+
+    @contextmanager
+    def bare(self) -> Iterator[Target]:
+        """The least that Python can do, on the gateway's core. It knows the fixed upstream only."""
+        with self.new_folder("bare") as folder:
+            [port] = free_ports(1)
+            command = [sys.executable, "-m", "bench.bare", str(port), str(self.ports["fixed"]), str(folder / "journal")]
+            root = str(Path(__file__).parents[1])
+            server = Server("bare", command, folder, core=GATEWAY_CORE, env={"PYTHONPATH": root})
+            try:
+                server.wait_until(lambda: listening(port), "listen")
+                yield Target("bare", port, f"{PROVIDERS['fixed']}/{MODEL}", pids=lambda: proc.family(server.pid))
+            finally:
+                server.stop()
 
     @contextmanager
     def callgate(self) -> Iterator[Callgate]:

@@ -8,7 +8,7 @@ from statistics import median
 
 from bench import generators, wrk
 from bench.effort import Effort
-from bench.lab import NAMES, Lab
+from bench.lab import WITH_BARE, Lab
 from bench.report import Claim, Section, Table, rounds_of, spread, unsteady
 from bench.target import Target
 
@@ -57,9 +57,9 @@ def open_loop(lab: Lab, effort: Effort) -> tuple[Measured, float]:
 
 
 def in_turn(lab: Lab, rounds: int, measure: Callable[[Target, Quantiles], None]) -> Measured:
-    measured = {name: Quantiles() for name in NAMES}
+    measured = {name: Quantiles() for name in WITH_BARE}
     for _ in range(rounds):
-        for name in NAMES:
+        for name in WITH_BARE:
             with lab.running(name) as target:
                 target.check(lab.answer)
                 measure(target, measured[name])
