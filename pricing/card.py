@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import NamedTuple
 
+from pricing.money import round_half_even
 from pricing.units import TOKEN_UNITS, UNITS
 
 STANDARD = ""
@@ -61,7 +62,8 @@ class RateCard:
     """Rates as they were published, and what follows from them in a given situation.
 
     A unit without a rate of its own has the rate of the unit it is a part of (cached input that of input, reasoning
-    that of output). A tier or size without a rate of its own has the standard one.
+    that of output). A tier or size without a rate of its own has the standard one; a tier that has a rate for ordinary
+    sizes, but none for a larger one, has that of the larger size in the same proportion.
     """
 
     __slots__ = (
@@ -137,11 +139,23 @@ class RateCard:
         sizes = [limit for limit in self._thresholds if 0 < limit <= size] + [0]
         for name in (unit, *UNITS[unit].rated_as):
             for limit in sizes:
-                for key in (RateKey(name, tier, limit), RateKey(name, STANDARD, limit)):
-                    rate = self.rates.get(key)
-                    if rate is not None:
-                        return Rate(rate, key)
+                found = self._stated(name, tier, limit)
+                if found is not None:
+                    return found
         return None
+
+    def _stated(self, unit: str, tier: str, limit: int) -> Rate | None:
+        """A rate of this size. A tier that has one for ordinary sizes only takes off the same share of larger ones."""
+        key, standard = RateKey(unit, tier, limit), RateKey(unit, STANDARD, limit)
+        if key in self.rates:
+            return Rate(self.rates[key], key)
+        rate = self.rates.get(standard)
+        if rate is None:
+            return None
+        share = self.rates.get(RateKey(unit, tier)), self.rates.get(RateKey(unit))
+        if not limit or share[0] is None or not share[1]:
+            return Rate(rate, standard)
+        return Rate(round_half_even(rate * share[0], share[1]), key)
 
     def with_rates(self, rates: Mapping[RateKey, int], *, searches_always: bool = False) -> RateCard:
         """This card with other rates put over its own."""

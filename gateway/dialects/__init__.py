@@ -6,7 +6,7 @@ import re
 from itertools import chain
 
 from gateway.dialects.anthropic_endpoints import ENDPOINTS as ANTHROPIC
-from gateway.dialects.base import Answer, Billed, Context, Dialect
+from gateway.dialects.base import Answer, Billed, Context, Dialect, Meter
 from gateway.dialects.bedrock_endpoints import ENDPOINTS as BEDROCK
 from gateway.dialects.cohere_endpoints import ENDPOINTS as COHERE
 from gateway.dialects.gemini_endpoints import ENDPOINTS as GEMINI
@@ -14,7 +14,7 @@ from gateway.dialects.mcp import Mcp, McpChannel
 from gateway.dialects.openai_endpoints import ENDPOINTS as OPENAI
 from gateway.dialects.realtime import Realtime
 
-__all__ = ["DECIDED", "OPAQUE", "Answer", "Billed", "Context", "Dialect", "dialect_for", "dialect_named"]
+__all__ = ["DECIDED", "OPAQUE", "Answer", "Billed", "Context", "Dialect", "Meter", "dialect_for", "dialect_named"]
 
 OPAQUE = Dialect()
 

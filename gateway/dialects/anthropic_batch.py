@@ -1,7 +1,6 @@
 """Anthropic's batches: https://docs.claude.com/en/api/creating-message-batches
 
-A batch runs where no gateway sees it. What it used is learnt when its results are fetched, a message on each line; the
-batch's id is the bill, so fetching them again costs nothing.
+Their results are a message on each line.
 """
 
 from __future__ import annotations
@@ -13,11 +12,9 @@ import msgspec
 
 from gateway.dialects.anthropic_messages import AnthropicErrors
 from gateway.dialects.anthropic_usage import anthropic_usage
-from gateway.dialects.base import NOTHING, NULL, UNREADABLE, Answer, Billed, Context, error_message
-from gateway.dialects.openai_batch import TIER, added
-from pricing.usage import Usage
-
-_BATCH = re.compile(rb"/batches/([^/]+)/results$")
+from gateway.dialects.base import NULL, UNREADABLE
+from gateway.dialects.results import LineResults
+from gateway.dialects.tally import TIER, Tally
 
 
 class _Message(msgspec.Struct):
@@ -45,51 +42,31 @@ class AnthropicBatches(AnthropicErrors):
     family = "anthropic"
 
 
-class AnthropicBatchResults(AnthropicErrors):
+class AnthropicBatchResults(AnthropicErrors, LineResults):
     name = "anthropic.batch_results"
     kind = "file"
     family = "anthropic"
-    keeps_bytes = 64 * 1024 * 1024
-    """Results are metered whole or not at all."""
+    bill_in = re.compile(rb"/batches/([^/]+)/results$")
 
-    def settle(self, data: bytes, streaming: bool, context: Context = NOTHING) -> Answer:
-        used = _used_by_model(data)
-        if not used:
-            return Answer()
-        (model, usage), *others = used.items()
-        batch = _BATCH.search(context.path)
-        return Answer(
-            model=model or None,
-            usage=usage,
-            usage_raw=msgspec.json.encode({name or "unknown": counts for name, counts in used.items()}),
-            service_tier=TIER,
-            also=[Billed(name, counts, TIER) for name, counts in others],
-            bill_id=batch[1].decode("latin-1") if batch else None,
-        )
-
-    def read(self, data: bytes, streaming: bool, status: int, context: Context = NOTHING) -> Answer:
-        if status >= 400:
-            return Answer(error=error_message(data))
-        return self.settle(data, streaming, context)
-
-
-def _used_by_model(data: bytes) -> dict[str, Usage]:
-    """By the model that answered; empty for results that were not kept whole: a gap leaves an empty line."""
-    sums: dict[str, Usage] = {}
-    if b'"custom_id"' not in data[:4096] or b"\n\n" in data.rstrip():
-        return sums
-    for line in data.splitlines():
+    def read_line(self, line: bytes, tally: Tally) -> None:
         try:
             result = _decode_line(line).result
         except UNREADABLE:
-            continue
+            return
         message = result.message if result is not None else None
         if message is None or bytes(message.usage) == b"null":
-            continue
+            return
         model = message.model if isinstance(message.model, str) else ""
         spent = anthropic_usage(bytes(message.usage), model)
         if spent is None:
-            continue
-        for name, usage in ((model, spent.usage), *((billed.model, billed.usage) for billed in spent.also)):
-            sums[name] = added(sums[name], usage) if name in sums else usage
-    return sums
+            return
+        tier = in_batch(spent.service_tier)
+        tally.add(model, spent.usage, tier)
+        for other in spent.also:
+            tally.add(other.model, other.usage, tier)
+
+
+def in_batch(service_tier: str | None) -> str:
+    """The tier of a line, with what else its price depends on: `batch+us`."""
+    _, plus, dearer = (service_tier or "").partition("+")
+    return TIER + plus + dearer

@@ -49,12 +49,15 @@ class _AnthropicUsage(_Part):
     output_tokens_details: _OutputDetails | None = None
     server_tool_use: _ServerTools | None = None
     service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
     iterations: list[_Iteration] | None = None
 
 
 class Spent(NamedTuple):
     usage: Usage
     service_tier: str | None
+    """With what else its price depends on: `standard+us`, `standard+fast`."""
     also: list[Billed]
 
 
@@ -69,9 +72,10 @@ def anthropic_usage(raw: bytes, model: str | None = None) -> Spent | None:
         return None
     searches = found.server_tool_use.web_search_requests if found.server_tool_use is not None else None
     thinking = found.output_tokens_details.thinking_tokens if found.output_tokens_details is not None else None
+    tier = _tier(found)
     if not found.iterations:
         usage = _usage(found, thinking, searches)
-        return Spent(usage, found.service_tier, []) if usage is not None else None
+        return Spent(usage, tier, []) if usage is not None else None
     by_model: dict[str | None, list[_Iteration]] = {}
     for iteration in found.iterations:
         by_model.setdefault(iteration.model if iteration.model != model else None, []).append(iteration)
@@ -80,8 +84,19 @@ def anthropic_usage(raw: bytes, model: str | None = None) -> Spent | None:
     if usage is None:
         return None
     parts = ((other, _usage(_sum(some))) for other, some in by_model.items())
-    also = [Billed(other, part, found.service_tier) for other, part in parts if other and part is not None]
-    return Spent(usage, found.service_tier, also)
+    also = [Billed(other, part, tier) for other, part in parts if other and part is not None]
+    return Spent(usage, tier, also)
+
+
+_USUAL = (None, "", "standard", "global", "not_available")
+
+
+def _tier(found: _AnthropicUsage) -> str | None:
+    """The service tier, and what multiplies its prices: https://platform.claude.com/docs/en/about-claude/pricing"""
+    if found.speed in _USUAL and found.inference_geo in _USUAL:
+        return found.service_tier
+    dearer = [word for word in (found.inference_geo, found.speed) if word is not None and word not in _USUAL]
+    return "+".join([found.service_tier or "standard", *dearer])
 
 
 def later_usage(earlier: bytes | None, later: bytes) -> bytes:

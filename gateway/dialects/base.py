@@ -8,6 +8,7 @@ the contract suite checks it on every recording, cut anywhere.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -57,6 +58,8 @@ class Answer(msgspec.Struct, kw_only=True):
     bill_id: str | None = None
     """The id of what is being paid for, where more than one call can report it (a background response, a batch): only
     the first report is booked. None for a call that pays for itself."""
+    shared: dict[str, Billed] = {}
+    """Of `also`, what other calls may be paid for as well, by its id: a container that several responses compute in."""
     bill_is_own: bool = False
     """This call made the bill that `bill_id` names: it is booked whatever was seen before, later reports are not."""
     complete: bool = True
@@ -72,6 +75,16 @@ class Answer(msgspec.Struct, kw_only=True):
     reasoning: str | None = None
     finish_reasons: list[str] = []
     tool_calls: list[ToolCall] = []
+
+
+class Meter(Protocol):
+    """Reads an answer while it passes. Neither method raises, whatever the bytes."""
+
+    def feed(self, data: bytes) -> None:
+        """The next piece of the body, cut anywhere, without its content coding."""
+
+    def settle(self, context: Context) -> Answer:
+        """The body is complete: what `Dialect.settle` would have made of all of it."""
 
 
 class Dialect:
@@ -96,6 +109,8 @@ class Dialect:
     """Whether a stream reports usage only when asked by `stream_options`."""
     keeps_bytes = 0
     """How much of an answer must be kept for `settle` to read it, where that is more than usual."""
+    is_long = False
+    """Whether answers may be too long to be kept: they are asked for uncompressed, and `meter` reads them."""
     stream_types: tuple[bytes, ...] = (b"text/event-stream",)
     """How the content type of an answer begins that is a stream."""
 
@@ -109,6 +124,10 @@ class Dialect:
 
     def streams(self, path: bytes) -> bool | None:
         """Whether a path asks for a stream; None where the body says it."""
+        return None
+
+    def meter(self) -> Meter | None:
+        """What reads one answer while it passes, instead of `settle`; None where `is_long` is not."""
         return None
 
     def settle(self, data: bytes, streaming: bool, context: Context = NOTHING) -> Answer:

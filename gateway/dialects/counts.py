@@ -14,7 +14,7 @@ MOST = 2**53
 
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST)] | None
 
-_NAMES = frozenset(("model", "modality", "service_tier", "serviceTier", "trafficType"))
+_NAMES = frozenset(("model", "modality", "service_tier", "serviceTier", "trafficType", "speed", "inference_geo"))
 """Fields of usage objects that are text."""
 
 Kind = TypeVar("Kind", bound=msgspec.Struct)
@@ -46,7 +46,8 @@ def _repaired(raw: bytes, kind: type[Kind]) -> Kind | None:
 def _counts(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            name: part if name in _NAMES and isinstance(part, str) else _counts(part) for name, part in value.items()
+            name: (part if isinstance(part, str) else None) if name in _NAMES else _counts(part)
+            for name, part in value.items()
         }
     if isinstance(value, list):
         return [counted for part in value if (counted := _counts(part)) is not None]

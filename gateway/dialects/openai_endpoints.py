@@ -13,6 +13,7 @@ from gateway.dialects.openai_embeddings import OpenAIEmbeddings
 from gateway.dialects.openai_images import OpenAIImageForms, OpenAIImages
 from gateway.dialects.openai_plain import Plain, Unmetered
 from gateway.dialects.openai_responses import OpenAIResponseRetrieved, OpenAIResponses
+from gateway.dialects.openai_videos import OpenAIContainers, OpenAIVideos
 
 CHAT = OpenAIChat()
 RESPONSES = OpenAIResponses()
@@ -22,6 +23,8 @@ _TRANSCRIPTIONS = OpenAITranscriptions()
 _STORED = Unmetered("openai.stored", "stored")
 _FILES = Unmetered("openai.files", "file")
 _BATCHES = Unmetered("openai.batches", "batch")
+_VIDEOS = OpenAIVideos()
+_VIDEO_FILES = Unmetered("openai.videos.stored", "video")
 
 ENDPOINTS: tuple[tuple[bytes, re.Pattern[bytes], Dialect], ...] = tuple(
     (method, re.compile(path), dialect)
@@ -44,6 +47,11 @@ ENDPOINTS: tuple[tuple[bytes, re.Pattern[bytes], Dialect], ...] = tuple(
         (b"POST", rb"/moderations$", Plain("openai.moderations", "moderation")),
         (b"POST", rb"/rerank$", Plain("openai.rerank", "rerank")),
         (b"POST", rb"/ocr$", Plain("openai.ocr", "ocr")),
+        (b"POST", rb"/videos(?:/[^/]+/remix)?$", _VIDEOS),
+        (b"GET", rb"/videos/[^/]+$", _VIDEOS),
+        (b"GET", rb"/videos(?:/[^/]+/content)?$", _VIDEO_FILES),
+        (b"DELETE", rb"/videos/[^/]+$", _VIDEO_FILES),
+        (b"POST", rb"/containers$", OpenAIContainers()),
         (b"GET", rb"/files/[^/]+/content$", OpenAIFileContent()),
         (b"GET", rb"/files(?:/[^/]+)?$", _FILES),
         (b"POST", rb"/files$", _FILES),

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from gateway.core.span import ToolCall
 from gateway.dialects.base import NULL, UNREADABLE, Answer, Billed
 from gateway.dialects.openai_usage import responses_usage
+from pricing.usage import Usage
 
 Output = Any
 """The list of items as decoded; anything else where a provider sends something else."""
@@ -24,6 +25,15 @@ _ITEMS = ("response.output_item.added", "response.output_item.done")
 
 IMAGE_TOOL_MODEL = "gpt-image-1"
 """What draws where the tool names no model."""
+
+CONTAINER = "container"
+"""What the price file calls a session of the code interpreter."""
+_BILLED_ITEMS = (
+    b'"web_search_call"',
+    b'"image_generation_call"',
+    b'"file_search_call"',
+    b'"code_interpreter_call"',
+)
 
 
 class Collected:
@@ -87,13 +97,10 @@ def _tool_call(item: dict[str, Any]) -> ToolCall | None:
 # ---------------------------------------------------------------------------------------------- what its tools used
 
 
-class _Action(msgspec.Struct):
-    type: Any = None
-
-
 class _Item(msgspec.Struct):
     type: Any = None
-    action: _Action | None = None
+    action: Any = None
+    container_id: Any = None
 
 
 class _Searches(msgspec.Struct):
@@ -108,6 +115,7 @@ class _ToolUsage(msgspec.Struct):
 class _Tool(msgspec.Struct):
     type: Any = None
     model: Any = None
+    container: Any = None
 
 
 class _Used(msgspec.Struct):
@@ -124,13 +132,9 @@ _decode_used = msgspec.json.Decoder(_UsedEvent).decode
 
 
 def with_tools(answer: Answer, payload: bytes) -> None:
-    """Adds what is billed beside the tokens: web searches, and the image model's tokens. `payload` is a response, or
-    an event around one. Opening a page of a search's results is free, and no search."""
-    if answer.usage is None:
-        return
-    searched = payload.rfind(b'"web_search_call"') >= 0  # backwards, since that is faster
-    drew = payload.rfind(b'"image_generation_call"') >= 0
-    if not (searched or drew):
+    """Adds what is billed beside the tokens: searches of the web and of files, the image model's tokens, containers
+    that code ran in. `payload` is a response, or an event around one."""
+    if answer.usage is None or not any(item in payload for item in _BILLED_ITEMS):
         return
     try:
         used: _Used = _decode_used(payload)
@@ -138,25 +142,55 @@ def with_tools(answer: Answer, payload: bytes) -> None:
         return
     if isinstance(used, _UsedEvent) and used.response is not None:
         used = used.response
-    if searched:
+    kinds = [item.type for item in used.output or ()]
+    if b'"web_search_call"' in payload:
         answer.usage = replace(answer.usage, web_searches=_searches(used))
-    image_usage = bytes(used.tool_usage.image_gen) if drew and used.tool_usage is not None else b"null"
-    drawn = responses_usage(image_usage) if image_usage != b"null" else None
-    if drawn is not None and drawn.total_tokens:
-        models = [tool.model for tool in used.tools or () if tool.type == "image_generation"]
-        model = next((model for model in models if isinstance(model, str) and model), IMAGE_TOOL_MODEL)
-        answer.also = [Billed(model, drawn)]
+    if "file_search_call" in kinds:
+        answer.usage = replace(answer.usage, file_searches=kinds.count("file_search_call"))
+    drawn = _drawn(used) if b'"image_generation_call"' in payload else None
+    answer.also = [drawn] if drawn is not None else []
+    answer.shared = _containers(used) if "code_interpreter_call" in kinds else {}
+    answer.also += answer.shared.values()
 
 
 def _searches(used: _Used) -> int:
-    """As billed, where the response says so; else the searches among the items."""
+    """As billed, where the response says so; else the searches among the items: opening a page of a search's results
+    is free, and no search."""
     told = used.tool_usage.web_search.num_requests if used.tool_usage and used.tool_usage.web_search else None
     if isinstance(told, int) and not isinstance(told, bool) and told > 0:
         return told
-    return sum(
-        item.type == "web_search_call" and (item.action is None or item.action.type in (None, "search"))
-        for item in used.output or ()
-    )
+    return sum(item.type == "web_search_call" and _is_search(item.action) for item in used.output or ())
+
+
+def _is_search(action: Any) -> bool:
+    return not isinstance(action, dict) or action.get("type") in (None, "search")
+
+
+def _drawn(used: _Used) -> Billed | None:
+    raw = bytes(used.tool_usage.image_gen) if used.tool_usage is not None else b"null"
+    usage = responses_usage(raw) if raw != b"null" else None
+    if usage is None or not usage.total_tokens:
+        return None
+    models = [tool.model for tool in used.tools or () if tool.type == "image_generation"]
+    return Billed(next((model for model in models if isinstance(model, str) and model), IMAGE_TOOL_MODEL), usage)
+
+
+def _containers(used: _Used) -> dict[str, Billed]:
+    """Those that were opened for the response, by their ids. One that the request names was paid when it was made."""
+    tools = [tool.container for tool in used.tools or () if tool.type == "code_interpreter"]
+    size = next((tool.get("memory_limit") for tool in tools if isinstance(tool, dict)), None)
+    found = (item.container_id for item in used.output or () if item.type == "code_interpreter_call")
+    return {
+        container: Billed(CONTAINER, Usage(code_sessions=gigabytes(size)))
+        for container in found
+        if isinstance(container, str) and container and container not in tools
+    }
+
+
+def gigabytes(memory_limit: Any) -> int:
+    """Of `4g`; one where nothing is said."""
+    size = memory_limit.removesuffix("g") if isinstance(memory_limit, str) else ""
+    return int(size) if size.isdecimal() and len(size) <= 4 else 1
 
 
 # ---------------------------------------------------------------------------------------------- what was asked

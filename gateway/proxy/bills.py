@@ -25,7 +25,15 @@ class Bills:
             answer.usage = answer.cost_nanousd = answer.bill_id = None
             answer.also = []
             return
+        self._remember(bill_id)
+        answer.bill_id = bill_id
+        for name, part in answer.shared.items():
+            shared_id = f"{provider}:{name}"
+            if shared_id in self._seen:
+                answer.also.remove(part)
+            self._remember(shared_id)
+
+    def _remember(self, bill_id: str) -> None:
         if len(self._seen) >= _MOST:
             del self._seen[next(iter(self._seen))]
         self._seen[bill_id] = None
-        answer.bill_id = bill_id

@@ -93,16 +93,19 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
     if relay is None:
         answer, cost = Answer(), Cost()
     else:
-        body = relay.tap.joined()
+        body = relay.tap.joined() if relay.meter is None else b""
         if relay.encoding:
             body = decoded(body, relay.encoding)
         dialect = exchange.head.dialect
         asked = exchange.raw if exchange.request_tap is None else exchange.request_tap.joined()
         context = Context(exchange.head.path, asked, relay.lookup, target.model, upstream.evidence)
-        if relay.status < 400:
-            answer = dialect.settle(body, relay.streaming, context)
-        else:
+        if relay.status >= 400:
             answer = dialect.read(body, relay.streaming, relay.status, context)
+        elif dialect.is_long:  # what is fetched in part is not paid by it
+            whole = relay.meter if error is None and relay.ended_ns else None
+            answer = whole.settle(context) if whole is not None else Answer()
+        else:
+            answer = dialect.settle(body, relay.streaming, context)
         if answer.bill_id is not None:
             gateway.bills.settle_once(upstream.name, answer)
         if answer.usage is not None:

@@ -33,7 +33,7 @@ def upstream_request(exchange: Exchange, plan: Plan, *, body_ended: bool) -> byt
         upstream.head,
         plan.key_line if upstream.signer is None else upstream.signer(head.method, target, body),
         head.forwarded,
-        IDENTITY if plan.stream else head.accept_encoding,
+        IDENTITY if plan.stream or head.dialect.is_long else head.accept_encoding,
         framing,
         body,
     )

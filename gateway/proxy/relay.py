@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from gateway.core.routing import Outcome, judge, retry_after_us
 from gateway.core.usage_chunk import UsageChunkFilter
-from gateway.dialects import Answer
+from gateway.dialects import Answer, Meter
 from gateway.errors import CallError, JournalError
 from gateway.proxy import booking, failures
 from gateway.proxy.costing import Cost, dollars
 from gateway.proxy.headers import Headers, relayed
 from gateway.proxy.plan import Plan
-from gateway.proxy.tap import Tap
+from gateway.proxy.tap import Tap, decoding
 
 if TYPE_CHECKING:
     from gateway.proxy.exchange import Exchange
@@ -52,6 +52,7 @@ class Relay:
         "ended_ns",
         "headers",
         "lookup",
+        "meter",
         "started",
         "status",
         "streaming",
@@ -73,6 +74,10 @@ class Relay:
         has_body = exchange.head.method != b"HEAD" and status not in (204, 304)
         self.streaming = has_body and lookup.get(b"content-type", b"").startswith(exchange.head.dialect.stream_types)
         self.tap = Tap(max(exchange.gateway.payload_bytes, KEPT_BYTES, exchange.head.dialect.keeps_bytes))
+        self.meter: Meter | None = None
+        """Of an answer that may be too long to be kept."""
+        if exchange.head.dialect.is_long and status == 200:
+            self.meter = decoding(exchange.head.dialect.meter(), self.encoding)
         self.timing: list[tuple[int, int]] | None = [] if exchange.gateway.captures_timing else None
         self.client_is_gone = self.started = False
         self.withheld = False
@@ -154,6 +159,8 @@ class Relay:
             self.ended_ns = time.perf_counter_ns()
         if data:
             self.tap.add(data)
+            if self.meter is not None:
+                self.meter.feed(data)
             if self.timing is not None:
                 since_us = (time.perf_counter_ns() - self._exchange.began_ns) // 1000
                 self.timing.append((since_us, len(data)))

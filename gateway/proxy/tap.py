@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
+from collections.abc import Callable
 
 import zstandard
+
+from gateway.dialects import Answer, Context, Meter
 
 TAIL_BYTES = 256 * 1024
 """How much of the end is kept of a body longer than its limit: usage comes last."""
@@ -67,6 +70,36 @@ class Tap:
         if self.size == self.kept + self._tail_size:
             return b"".join([*self.head, *self._tail])
         return b"".join([*self.head, b"\n\n", *self._tail])
+
+
+def decoding(meter: Meter | None, encoding: bytes | None) -> Meter | None:
+    """The same meter for a body that has a content coding."""
+    if meter is None or not encoding or encoding == b"identity":
+        return meter
+    return _Decoding(meter, encoding)
+
+
+class _Decoding:
+    """Decodes what it hands on; what cannot be decoded ends it."""
+
+    def __init__(self, meter: Meter, encoding: bytes) -> None:
+        self._meter = meter
+        self._inflate: Callable[[bytes], bytes] | None
+        if encoding == b"zstd":
+            self._inflate = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj().decompress
+        else:
+            self._inflate = zlib.decompressobj(47).decompress
+
+    def feed(self, data: bytes) -> None:
+        if self._inflate is None:
+            return
+        try:
+            self._meter.feed(self._inflate(data))
+        except (zlib.error, zstandard.ZstdError):
+            self._inflate = None
+
+    def settle(self, context: Context) -> Answer:
+        return self._meter.settle(context) if self._inflate is not None else Answer()
 
 
 def decoded(body: bytes, encoding: bytes | None) -> bytes:

@@ -103,6 +103,25 @@ def test_iterations_are_the_truth(iterations: list[Any], usage: Usage, also: lis
     assert (spent.usage, spent.also, spent.service_tier) == (usage, also, "priority")
 
 
+@pytest.mark.parametrize(
+    ("said", "tier"),
+    [
+        ({"service_tier": "standard", "speed": "standard", "inference_geo": "not_available"}, "standard"),
+        ({"service_tier": "standard", "inference_geo": "global"}, "standard"),
+        ({"service_tier": "standard", "inference_geo": "us"}, "standard+us"),
+        ({"service_tier": "priority", "inference_geo": "us", "speed": "fast"}, "priority+us+fast"),
+        ({"speed": "fast", "inference_geo": None}, "standard+fast"),
+        ({"speed": 5, "inference_geo": []}, None),
+    ],
+)
+def test_the_tier_says_what_multiplies_a_price(said: dict[str, Any], tier: str | None) -> None:
+    spent = anthropic_usage(dumped({"input_tokens": 1, "output_tokens": 1, **said}))
+    assert spent is not None
+    assert spent.service_tier == tier
+    streamed = MESSAGES.settle(start(input_tokens=1, output_tokens=0, **said) + text(0, "Hi") + end(), True)
+    assert streamed.service_tier == tier
+
+
 def test_the_end_of_a_stream_replaces_and_never_adds() -> None:
     settled = MESSAGES.settle(
         start(**USAGE) + text(0, "Hi") + end(input_tokens=25, cache_read_input_tokens=None, output_tokens=40), True

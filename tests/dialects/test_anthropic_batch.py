@@ -23,9 +23,9 @@ ONE, OTHER = line("m-1", input_tokens=10, output_tokens=2), line("m-2", input_to
 
 def test_each_model_is_billed_for_its_lines() -> None:
     settled = RESULTS.settle(ONE + FAILED + OTHER + ONE, False, Context(path=PATH))
-    assert settled.usage == Usage(input_tokens=20, output_tokens=4)
+    assert settled.usage == Usage(input_tokens=20, output_tokens=4, largest_input_tokens=10)
     assert (settled.model, settled.service_tier, settled.bill_id) == ("m-1", "batch", "msgbatch_1")
-    assert settled.also == [Billed("m-2", Usage(input_tokens=5, output_tokens=1), "batch")]
+    assert settled.also == [Billed("m-2", Usage(input_tokens=5, output_tokens=1, largest_input_tokens=5), "batch")]
     assert RESULTS.read(ONE, False, 200).usage == RESULTS.settle(ONE, False).usage
 
 

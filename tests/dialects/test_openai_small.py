@@ -69,8 +69,9 @@ def test_the_results_of_a_batch_are_the_bill_of_all_its_lines() -> None:
     )
     dialect = dialect_for(b"GET", RESULTS)
     answer = dialect.settle(content, False, Context(RESULTS))
-    assert answer.usage == Usage(input_tokens=15, output_tokens=3, total_reported=18)
-    assert answer.also == [Billed("m-2", Usage(input_tokens=7, output_tokens=3, total_reported=10), "batch")]
+    assert answer.usage == Usage(input_tokens=15, output_tokens=3, total_reported=18, largest_input_tokens=10)
+    other = Usage(input_tokens=7, output_tokens=3, total_reported=10, largest_input_tokens=7)
+    assert answer.also == [Billed("m-2", other, "batch")]
     assert (answer.model, answer.service_tier, answer.bill_id) == ("m-1", "batch", "file-abc")
     assert answer.usage_raw is not None
     assert json.loads(answer.usage_raw)["m-2"] == {"input_tokens": 7, "output_tokens": 3, "total_reported": 10}

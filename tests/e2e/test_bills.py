@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.harness import APP_KEY, UPSTREAM_KEY, Gateway, configuration
 from tests.e2e.upstream import Upstream
-from tests.e2e.wire import Message, Wire, answer, get
+from tests.e2e.wire import CutError, Message, Wire, answer, get
 
 USAGE = {"input_tokens": 100, "output_tokens": 10, "total_tokens": 110}
 RATES = {"input_per_mtok": 1.0, "output_per_mtok": 2.0, "batch_discount": 0.5}
@@ -97,6 +97,27 @@ def test_the_results_of_a_batch_are_paid_at_batch_prices_and_once(billing: Gatew
         {"model": "m-2", "input_tokens": 1_000_000, "output_tokens": 100_000, "service_tier": "batch"}
     ]
     assert [row["kind"] for row in rows] == ["batch", "batch"]
+
+
+def test_results_that_are_fetched_in_part_are_not_paid_by_it(billing: Gateway, upstream: Upstream) -> None:
+    """Neither a range nor a download that breaks off takes the place of the whole."""
+    line = json.dumps({"custom_id": "c", "response": {"status_code": 200, "body": {"model": "m-1", "usage": USAGE}}})
+    body = line.encode() + b"\n"
+    whole = answer(body * 2, content_type="application/octet-stream")
+    ranged = answer(body, content_type="application/octet-stream").replace(b" 200 OK", b" 206 Partial Content")
+    left = [whole[: -len(body) // 2], ranged, whole]
+
+    def script(wire: Wire, request: Message) -> None:
+        wire.send(left[0])
+        if len(left.pop(0)) < len(ranged):
+            wire.close()
+
+    upstream.script = script
+    with pytest.raises(CutError):
+        fetch(billing, "/v1/files/file-part/content")
+    part, all_of_it = (billing.row_of(fetch(billing, "/v1/files/file-part/content")) for _ in range(2))
+    assert (part["status_code"], part["cost_nanousd"]) == (206, None)
+    assert all_of_it["cost_nanousd"] == 2 * 60_000
 
 
 def test_a_routing_services_charge_is_what_is_booked(billing: Gateway, upstream: Upstream) -> None:

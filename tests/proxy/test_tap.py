@@ -3,14 +3,17 @@ from __future__ import annotations
 import gzip
 import random
 import zlib
+from collections.abc import Callable
 
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.dialects import Context, dialect_for
 from gateway.proxy import tap as tapping
-from gateway.proxy.tap import TAIL_BYTES, Tap, decoded
+from gateway.proxy.tap import TAIL_BYTES, Tap, decoded, decoding
+from pricing import Usage
 
 NOISE = random.Random(1).randbytes(400_000)
 
@@ -76,3 +79,41 @@ def test_a_plain_body_stays(encoding: bytes | None) -> None:
 def test_a_bomb_does_not_go_off(encoding: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tapping, "MOST_DECODED", 100_000)
     assert decoded(CODED[encoding], encoding) == NOISE[:100_000]
+
+
+RESULTS = b"/v1/files/file-1/content"
+LINES = b'{"custom_id":"c","response":{"status_code":200,"body":{"usage":{"prompt_tokens":3}}}}\n' * 200
+
+
+def metered(body: bytes, encoding: bytes | None, step: int) -> Usage | None:
+    meter = decoding(dialect_for(b"GET", RESULTS).meter(), encoding)
+    assert meter is not None
+    for at in range(0, len(body), step):
+        meter.feed(body[at : at + step])
+    return meter.settle(Context(RESULTS)).usage
+
+
+@pytest.mark.parametrize(
+    ("encoding", "encode"),
+    [
+        (None, bytes),
+        (b"identity", bytes),
+        (b"gzip", gzip.compress),
+        (b"deflate", zlib.compress),
+        (b"zstd", zstandard.ZstdCompressor().compress),
+    ],
+)
+@pytest.mark.parametrize("step", [1, 7, 100_000])
+def test_a_body_is_metered_without_its_coding(
+    encoding: bytes | None, encode: Callable[[bytes], bytes], step: int
+) -> None:
+    assert metered(encode(LINES), encoding, step) == Usage(input_tokens=600, largest_input_tokens=3)
+
+
+@pytest.mark.parametrize("encoding", [b"gzip", b"zstd"])
+def test_what_cannot_be_decoded_is_not_metered(encoding: bytes) -> None:
+    assert metered(LINES, encoding, 50) is None
+
+
+def test_nothing_is_metered_where_there_is_no_meter() -> None:
+    assert decoding(None, b"gzip") is None
