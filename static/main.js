@@ -7,6 +7,7 @@ import { startList } from "./list.js";
 import { startLive } from "./live.js";
 import { startPalette } from "./palette.js";
 import { startRefresh } from "./refresh.js";
+import { startReplay } from "./replay.js";
 import { startSwaps } from "./swap.js";
 import { startTimes } from "./times.js";
 
@@ -19,6 +20,7 @@ startLive();
 startRefresh();
 startTimes();
 startExports();
+startReplay();
 drawCharts(document);
 document.addEventListener("htmx:afterSettle", (event) => drawCharts(event.detail.elt.closest("#view") ?? document));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawCharts);

@@ -1,4 +1,6 @@
 // One call: the request that a conversation makes for one model, and its answer read as it comes.
+import { events } from "./events.js";
+
 const TOKEN_CHARACTERS = 4; // a rough guess while it runs; what was used stands in the answer
 
 class Refused extends Error {}
@@ -59,23 +61,6 @@ export function messagesOf(talk, upTo, model) {
 
 export function guessedTokens(text) {
   return Math.ceil(text.length / TOKEN_CHARACTERS);
-}
-
-async function* events(stream) {
-  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "", name = "", data = [];
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const lines = (rest + value).split(/\r\n|\n|\r(?!$)/);
-    rest = lines.pop();
-    for (const line of lines) {
-      if (line === "" && data.length) yield { name, data: data.join("\n") };
-      if (line === "") [name, data] = ["", []];
-      else if (line.startsWith("event:")) name = line.slice(6).trim();
-      else if (line.startsWith("data:")) data.push(line.slice(5).replace(/^ /, ""));
-    }
-  }
 }
 
 function heard(answer, chunk) {

@@ -32,7 +32,8 @@ from gateway.errors import CallError
 from gateway.store.base import SpanDetail
 
 if TYPE_CHECKING:
-    from gateway.proxy.inside import InsideAnswer
+    from gateway.proxy.headers import Headers
+    from gateway.proxy.inside import Heard, InsideAnswer
 
 SENT_AGAIN = ("content-type", "anthropic-version", "anthropic-beta", "openai-beta", "x-callgate-config")
 REPLAYED_KINDS = ("llm", "embedding", "moderation", "rerank")
@@ -89,8 +90,11 @@ async def original(state: AppState, principal: Principal, request_id: str) -> Sp
     return found
 
 
-async def replayed(state: AppState, principal: Principal, found: SpanDetail, model: str | None) -> SpanDetail:
-    """The new call as the log will have it, a moment later. Raises CallError 409 where it cannot be repeated."""
+async def replayed(
+    state: AppState, principal: Principal, found: SpanDetail, model: str | None, heard: Heard | None = None
+) -> SpanDetail:
+    """The new call as the log will have it, a moment later. `heard` is told the answer's bytes as they come. Raises
+    CallError 409 where it cannot be repeated."""
     refusal = cannot(found)
     if refusal:
         raise CallError(409, "not_replayable", refusal)
@@ -109,7 +113,7 @@ async def replayed(state: AppState, principal: Principal, found: SpanDetail, mod
     key = key_of(state.keyring, principal)
     with state.keyring.lend(key) as token:
         headers.append((b"authorization", b"Bearer " + token.encode()))
-        answer = await state.inside.call(method.encode(), path.encode(), headers, body)
+        answer = await state.inside.call(method.encode(), path.encode(), headers, body, heard)
     return _as_logged(answer, span, key, path, body)
 
 
@@ -201,6 +205,14 @@ def _as_logged(answer: InsideAnswer, span: Span, key: Key, path: str, body: byte
         response_content_type=content_type.decode("latin-1") or None,
     )
     return SpanDetail(made, payload)
+
+
+def text_so_far(span: Span, headers: Headers, data: bytes) -> str:
+    """Of an answer to `span`'s request that is still coming; empty where it says nothing before it is whole."""
+    dialect = dialect_named(span.dialect or "")
+    if not dict(headers).get(b"content-type", b"").startswith(dialect.stream_types):
+        return ""
+    return dialect.read(data, True, 200).text or ""
 
 
 def _attempt(answer: InsideAnswer) -> Attempt:

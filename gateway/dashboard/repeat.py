@@ -17,6 +17,7 @@ from gateway.dashboard import urls
 from gateway.dashboard.compare import Comparison, compare
 from gateway.dashboard.format import Figure, count, duration, money
 from gateway.dashboard.render import respond
+from gateway.dashboard.replaying import Replaying
 from gateway.dashboard.view import Shell, View, listed_values, make_shell, open_view
 from gateway.errors import CallError
 from gateway.store.base import SpanDetail, SpanFilter
@@ -64,6 +65,8 @@ class ReplayPage:
     estimate: Figure
     estimate_tokens: Figure
     estimate_latency: Figure
+    said: str = ""
+    """The original's answer, to be read while the new one comes."""
     comparison: Comparison | None = None
     problem: str = ""
 
@@ -83,10 +86,12 @@ async def diff_page(request: Request) -> Response:
 
 
 async def replay_page(request: Request) -> Response:
-    """GET shows what would be sent and what it may cost; POST sends it."""
+    """GET shows what would be sent and what it may cost; POST sends it, and is watched where the page can."""
     view = open_view(request, path=request.url.path)
     found = await _one(view, request.path_params["request_id"])
     model = await _model_of_form(request) if request.method == "POST" else ""
+    if request.method == "POST" and "text/event-stream" in request.headers.get("accept", ""):
+        return Replaying(view, found, model or None)
     comparison, problem, status = None, "", 200
     if request.method == "POST":
         try:
@@ -106,6 +111,7 @@ async def replay_page(request: Request) -> Response:
         estimate=money(0 if span.cost_nanousd is None and span.usage is None else span.cost_nanousd),
         estimate_tokens=count(span.usage.input_tokens if span.usage else None),
         estimate_latency=duration(span.latency_us),
+        said=(found.payload.response_text if found.payload else None) or "",
         comparison=comparison,
         problem=problem,
     )

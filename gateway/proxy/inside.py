@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import msgspec
 from starlette.types import Message, Receive, Send
@@ -17,6 +18,9 @@ from gateway.proxy.exchange import Exchange
 from gateway.proxy.gateway import Gateway
 from gateway.proxy.head import Head
 from gateway.proxy.headers import Headers
+
+Heard = Callable[[Headers, bytes], None]
+"""Is told each piece of an answer's body as it comes, with the answer's headers. It must be quick: calls wait."""
 
 
 class InsideAnswer(msgspec.Struct, kw_only=True):
@@ -42,10 +46,12 @@ class InsideCaller:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    async def call(self, method: bytes, url: bytes, headers: Headers, body: bytes) -> InsideAnswer:
+    async def call(
+        self, method: bytes, url: bytes, headers: Headers, body: bytes, heard: Heard | None = None
+    ) -> InsideAnswer:
         """Waits for the whole answer. `headers` hold a gateway key. Cancelled, it ends the call as a client would
         that goes away."""
-        door = _Collecting()
+        door = _Collecting(heard)
         exchange = Exchange(self._gateway, door, Head(method, url, headers, self._gateway.table.spoken), len(body))
         exchange.begin()
         exchange.body(body)
@@ -131,7 +137,8 @@ class _Collecting:
 
     address = ""
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Heard | None) -> None:
+        self._heard = heard
         self.status = 0
         self.headers: Headers = []
         self.pieces: list[bytes] = []
@@ -151,6 +158,8 @@ class _Collecting:
         if self.first_ns is None and data:
             self.first_ns = time.perf_counter_ns()
         self.pieces.append(data)
+        if self._heard is not None and data:
+            self._heard(self.headers, data)
 
     def finish(self, data: bytes) -> None:
         self.relay(data)

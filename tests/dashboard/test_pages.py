@@ -37,6 +37,7 @@ from gateway.dashboard.playground import PlaygroundPage
 from gateway.dashboard.raw import Found, NodePart
 from gateway.dashboard.render import POLICY, environment
 from gateway.dashboard.repeat import DiffPage, ReplayPage
+from gateway.dashboard.replaying import ReplayResult
 from gateway.dashboard.requests import Peek, Requests, Rows
 from gateway.dashboard.settings.audit import AuditPage
 from gateway.dashboard.settings.environments import EnvironmentsPage
@@ -255,7 +256,7 @@ WHOLE = (
     ApiDocs,
     Components,
 )
-PARTS = (Peek, FilterValues, Rows, FlightRows, Jumps, TraceRows, NodePart, Found)
+PARTS = (Peek, FilterValues, Rows, FlightRows, Jumps, TraceRows, NodePart, Found, ReplayResult)
 
 
 @pytest.mark.parametrize("page", [*WHOLE, *PARTS])
