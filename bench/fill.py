@@ -53,7 +53,7 @@ SPAN_INDEXES = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl
 # Series whose values are different for each variant of a user (by 'user') or for each copy (by 'copy').
 VARIED = """
 CREATE TEMP TABLE varied AS SELECT id, CASE scope WHEN 'tag:sessionId' THEN 'copy' ELSE 'user' END AS by
-FROM base.series WHERE scope IN ('user', 'tag:userId', 'tag:sessionId') AND value IS NOT NULL;
+FROM base.series WHERE scope IN ('user', 'placed:user', 'tag:userId', 'tag:sessionId') AND value IS NOT NULL;
 CREATE UNIQUE INDEX temp.ix_varied ON varied (id);
 CREATE TEMP TABLE copies AS
 WITH RECURSIVE n (c) AS (SELECT 0 UNION ALL SELECT c + 1 FROM n WHERE c + 1 < :copies)
@@ -63,9 +63,10 @@ SHARED_SERIES = """
 INSERT INTO series ({columns}) SELECT {values} FROM base.series e WHERE e.id NOT IN (SELECT id FROM varied)
 """
 OWN_SERIES = """
-INSERT INTO series (id, labels, scope, value, calls)
-SELECT e.id + n.k * :stride, json_array(e.scope, named(e.value, n.k), json('[]')), e.scope, named(e.value, n.k),
-       e.calls * :copies / n.among
+INSERT INTO series (id, labels, scope, value, tenant, environment, calls)
+SELECT e.id + n.k * :stride, json_array(e.scope, named(e.value, n.k), CASE WHEN e.scope GLOB 'placed:*'
+       THEN json_array(e.tenant, e.environment) ELSE json('[]') END),
+       e.scope, named(e.value, n.k), e.tenant, e.environment, e.calls * :copies / n.among
 FROM varied v CROSS JOIN base.series e ON e.id = v.id
 CROSS JOIN (SELECT 'copy' AS by, c AS k, :copies AS among FROM copies
             UNION ALL SELECT 'user', c, :variants FROM copies WHERE c < :variants) n ON n.by = v.by
@@ -74,6 +75,7 @@ SCOPES = """
 INSERT INTO scopes SELECT scope, value_count * CASE scope WHEN 'tag:sessionId' THEN :copies
     WHEN 'tag:userId' THEN :variants WHEN 'user' THEN :variants ELSE 1 END, calls * :copies, rolled_up FROM base.scopes
 """
+ODD_TAGS = "INSERT INTO facts SELECT * FROM base.facts WHERE name GLOB 'odd_tag:*'"
 CELL_COLUMNS = ", ".join(
     ["series", "start", *COUNTERS]
     + [f"{name}_{part}" for name in SPREADS for part in ("sum", "min", "max", "histogram")]
@@ -223,6 +225,7 @@ class Copier:
         self._do(SHARED_SERIES.format(**self._columns("series", {"calls": "e.calls * :copies"}, "e")))
         self._do(OWN_SERIES)
         self._do(SCOPES)
+        self._do(ODD_TAGS)
 
     def _rollups(self) -> None:
         for table in ("rollups_hourly", "rollups_daily"):

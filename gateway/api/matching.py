@@ -19,6 +19,7 @@ _COLUMNS = (
     ("trace", "trace_id"),
     "prompt",
     ("key", "key_id"),
+    "feature",
 )
 _PAIRS = tuple((column, column) if isinstance(column, str) else column for column in _COLUMNS)
 

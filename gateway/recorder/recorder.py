@@ -34,6 +34,8 @@ BACKLOG_ROWS = 1000
 """A batch takes no more rows than about this, however much waits."""
 BATCH_BYTES = 16 * 1024 * 1024
 READ_BYTES = 512 * 1024
+PLACED_ROWS = 1000
+"""Rows of an older version that are summed up at a time, while there is nothing else to do."""
 POLL_S = 0.05
 RETRY_S = (0.1, 5.0)
 """First and longest pause between two tries to write a batch."""
@@ -81,6 +83,8 @@ class Recorder:
         shows_previews = privacy.encryption.previews or not sealed
         self._scribe = Scribe(settings, privacy.presidio, shows_previews=shows_previews)
         self._retention = Retention(settings, privacy.policies)
+        self._has_to_place = True
+        """Until the store says that all it has is summed up as this version does."""
         self._dead = DeadLetters(data)
         self._rows: list[SpanWrite] = []
         self._letters: list[DeadLetter] = []
@@ -282,13 +286,16 @@ class Recorder:
     # ------------------------------------------------------------------------------------------ looking after itself
 
     async def _look_after_itself(self, *, idle: bool) -> None:
-        if self.draining.is_set():
-            self.health.state = "draining"
-        elif self._retention.is_due(idle=idle and not self._rows):
-            try:
+        idle = idle and not self._rows
+        try:
+            if self.draining.is_set():
+                self.health.state = "draining"
+            elif self._retention.is_due(idle=idle):
                 await self._retention.step(self._store, self._tenants)
-            except StoreError as exc:
-                self._say(str(exc))
+            elif idle and self._has_to_place:
+                self._has_to_place = bool(await self._store.place(PLACED_ROWS))
+        except StoreError as exc:
+            self._say(str(exc))
         self._report()
 
     def _say(self, problem: str) -> None:

@@ -113,6 +113,7 @@ class SpanFilter(msgspec.Struct, kw_only=True, frozen=True):
     """`NAME@3`."""
     key: tuple[str, ...] = ()
     """key_ids."""
+    feature: tuple[str, ...] = ()
     min_latency_us: int | None = None
     max_latency_us: int | None = None
     min_cost_nanousd: int | None = None
@@ -301,9 +302,12 @@ GROUPS = (
     "key",
     "feature",
     "user",
+    "cost_source",
 )
 """What `groups` takes, besides `tag:KEY`. Keys of `provider_model` are `PROVIDER/MODEL`, what a price is looked up by;
-those of `prompt_version` are `NAME@3`."""
+those of `prompt_version` are `NAME@3`; those of `cost_source`, which has no distributions, are `provider`, `catalog`,
+`override`, `cache`, `estimate` (a price applied to estimated usage), `none` (used, but unpriced), and None where
+nothing was used."""
 
 
 class SpanReader(Protocol):
@@ -404,6 +408,11 @@ class SpanWriter(Protocol):
         before the transaction ends: once it has, the journal may be gone, so they must be safe elsewhere. What it
         raises undoes the transaction; after a crash in between it gets the same rows again.
         """
+        ...
+
+    async def place(self, limit: int) -> int:
+        """Sums up at most `limit` spans that were stored by a version which kept fewer sums; how many, 0 where none is
+        left. To be called while there is nothing else to do."""
         ...
 
     async def positions(self) -> dict[str, JournalPosition]: ...

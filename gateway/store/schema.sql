@@ -302,4 +302,4 @@ CREATE INDEX ix_spans_unpriced ON spans (started_at) WHERE unpriced = 1;
 
 CREATE INDEX ix_spans_user ON spans (user, started_at) WHERE user IS NOT NULL;
 
-INSERT INTO alembic_version VALUES ('0008');
+INSERT INTO alembic_version VALUES ('0009');

@@ -65,6 +65,9 @@ class MemoryStore:
     async def carried(self, journal: str) -> list[CarriedOpen]:
         return [each for each in self.opens.values() if each.journal == journal]
 
+    async def place(self, limit: int) -> int:
+        return 0
+
     async def expire(self, *, spans_before_us: int | None, payloads_before_us: int | None, limit: int) -> int:
         return 0
 

@@ -52,8 +52,9 @@ def make_span(number: int, rng: random.Random | None = None, **fields: object) -
         error_type=error,
         error_message="the provider is overloaded" if failed else None,
         usage=usage,
-        usage_source="reported" if usage else "none",
+        usage_source=rng.choice(["reported", "estimated"]) if usage else "none",
         cost_nanousd=cost,
+        cost_source="none" if cost is None else rng.choice(["catalog", "override", "provider"]),
         input_cost_nanousd=None if cost is None else cost // 3,
         output_cost_nanousd=None if cost is None else cost - cost // 3,
         charge_nanousd=None if cost is None else cost + cost // 10,
@@ -156,6 +157,7 @@ def matches(span: Span, which: SpanFilter) -> bool:
         and among(span.tenant, which.tenant)
         and among(span.environment, which.environment)
         and among(span.key_id, which.key)
+        and among(span.feature, which.feature)
         and among(span.kind, which.kind)
         and among(span.user, which.user)
         and among(span.session, which.session)
@@ -195,10 +197,19 @@ def value_of(span: Span, name: str) -> str | None:
         return span.tags.get(name[4:])
     if name == "prompt_version":
         return version_of(span)
+    if name == "cost_source":
+        return cost_source_of(span)
     if name == "provider_model":
         return f"{span.provider}/{span.model}" if span.provider and span.model else None
     value: str | None = getattr(span, {"key": "key_id", "trace": "trace_id"}.get(name, name))
     return value
+
+
+def cost_source_of(span: Span) -> str | None:
+    if span.cost_source == "none":
+        return "none" if is_unpriced(span) else None
+    priced = span.cost_source in ("catalog", "override")
+    return "estimate" if priced and span.usage_source == "estimated" else span.cost_source
 
 
 def is_ok(span: Span) -> bool:

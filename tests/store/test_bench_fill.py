@@ -43,16 +43,18 @@ def test_every_call_is_one_of_its_own(filled: tuple[Path, list[Span]]) -> None:
         assert (span.user, span.session) == (span.tags["userId"], span.tags.get("sessionId"))
 
 
+@pytest.mark.parametrize("tenant", [(), ("acme", "globex")], ids=["all", "of two tenants"])
 @pytest.mark.parametrize(
-    "by", ["model", "tenant", "prompt_version", "config", "user", "tag:feature", "tag:userId", "tag:sessionId"]
+    "by", ["model", "tenant", "prompt_version", "config", "user", "tag:workflow", "tag:userId", "tag:sessionId"]
 )
-def test_rollups_are_the_sums_of_the_rows(filled: tuple[Path, list[Span]], by: str) -> None:
+def test_rollups_are_the_sums_of_the_rows(filled: tuple[Path, list[Span]], by: str, tenant: tuple[str, ...]) -> None:
     path, spans = filled
+    spans = [span for span in spans if not tenant or span.tenant in tenant]
 
     async def work() -> None:
         store = SqliteStore(path)
         await store.connect()
-        groups = {group.key: group for group in await store.groups(SpanFilter(), by)}
+        groups = {group.key: group for group in await store.groups(SpanFilter(tenant=tenant), by)}
         await store.close()
         expected = naive.by_dimension(spans, by)
         assert {key: group.totals for key, group in groups.items()} == {

@@ -1,16 +1,13 @@
 """One question, answered from the cheapest source: sums by key and by time.
 
-Whole hours and days come from rollups, the ragged rest from rows. Three kinds of source:
-
-- a *scope* with one dimension, where nothing else is filtered: a few series;
-- the *cube*, every combination that occurred, for any filter on its columns;
-- *rows*, for everything rollups do not know (users, several tags, free text, ranges), through an index.
+Whole hours and days come from rollups, the ragged rest from rows; and from rows comes everything that no series knows
+(see `question`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -19,8 +16,20 @@ import msgspec
 from gateway.store.base import SpanFilter
 from gateway.store.sqlite.connection import Reader
 from gateway.store.sqlite.period import FOREVER, Stretch, stretches
-from gateway.store.sqlite.series import CALL, DAY, DURATIONS, FAILURE, HOUR, ONE_DIMENSION, TAG, TOTAL, USER
-from gateway.store.sqlite.tally import Shape, Tally
+from gateway.store.sqlite.question import FAILURE_KIND, PROVIDER_MODEL, Question, asked_of_columns, scope_of
+from gateway.store.sqlite.series import (
+    CALL,
+    COST_SOURCE,
+    DAY,
+    DURATIONS,
+    FAILURE,
+    HOUR,
+    ONE_DIMENSION,
+    PLACE,
+    PLACED,
+    TAG,
+)
+from gateway.store.sqlite.tally import Tally
 from gateway.store.sqlite.walk import walk_rows
 from gateway.store.sqlite.where import (
     CUBE_FILTERS,
@@ -29,19 +38,10 @@ from gateway.store.sqlite.where import (
     Matches,
     Where,
     add_cube_conditions,
-    has_cube_filters,
-    has_row_filters,
     match,
     version_of,
 )
 
-PROVIDER_MODEL = "provider_model"
-FAILURE_KIND = "failure_kind"
-"""Key: JSON of error_type, status_code, provider and model."""
-OF_THE_CUBE = (FAILURE_KIND, PROVIDER_MODEL, VERSION, "feature")
-"""Dimensions that have no scope of their own."""
-
-ROLLED_UP = "SELECT rolled_up FROM scopes WHERE scope = ?"
 ROWS_FROM = "SELECT value FROM facts WHERE name = 'rows_from_us'"
 ANY_ROW = "SELECT 1 FROM spans INDEXED BY ix_spans_started_at WHERE started_at >= ? AND started_at < ? LIMIT 1"
 
@@ -56,23 +56,11 @@ OF_ROWS = {
     ),
 }
 """Counters that are not the sum of the column of their name."""
+OF_COST_SOURCE = """CASE WHEN {alias}.cost_source = 'none' THEN CASE WHEN {alias}.unpriced THEN 'none' END
+WHEN {alias}.usage_source = 'estimated' AND {alias}.cost_source IN ('catalog', 'override') THEN 'estimate'
+ELSE {alias}.cost_source END"""
+"""As `cost_source_of`."""
 SPREAD_OF_ROWS = {**{name: f"s.{name}_us" for name in DURATIONS}, "output": "nullif(s.output_tokens, 0)"}
-
-
-@dataclass(frozen=True)
-class Question:
-    which: SpanFilter
-    shape: Shape
-    by: str | None = None
-    """A dimension of ONE_DIMENSION or OF_THE_CUBE, `user`, `tag:KEY` or `failure`."""
-    unit_us: int | None = None
-    """Sums by time: at most this much lies between the times that answers are given for."""
-    cuts: tuple[int, ...] = ()
-    """Times that no answer may lie across."""
-    failed: bool = False
-    """Only calls that failed."""
-    only: tuple[str | None, ...] | None = None
-    """Keys that are wanted, where others need not be summed up; they may be in the answer all the same."""
 
 
 Answer = dict[tuple[int, str | None], Tally]
@@ -80,17 +68,19 @@ Answer = dict[tuple[int, str | None], Tally]
 
 
 async def collect(reader: Reader, question: Question) -> Answer:
-    matches = await match(reader, question.which)
-    scope = await _scope(reader, question)
+    question = await asked_of_columns(reader, question)
+    scope = await scope_of(reader, question)
+    matches: Matches | None = None
     from_us, to_us = await _ends(reader, question.which)
     answer: Answer = {}
     for stretch in _plan(question, scope, from_us, to_us):
         if stretch.level == "rows":
+            matches = matches or await match(reader, question.which)
             sql, parameters = _ask_rows(question, matches, stretch)
         else:
             sql, parameters = _ask_rollup(question, scope or CALL, stretch)
         _merge(answer, question, await reader.all(sql, parameters))
-    if scope and scope.startswith(TAG) and not question.which.tags:
+    if scope and scope.removeprefix(PLACED).startswith(TAG) and not question.which.tags:
         await _add_untagged(reader, question, answer)
     return answer
 
@@ -121,46 +111,6 @@ def _merge(answer: Answer, question: Question, rows: Iterable[tuple[Any, ...]]) 
         tally.add(tuple(cell))
 
 
-# ------------------------------------------------------------------------------------------------ source
-
-
-async def _scope(reader: Reader, question: Question) -> str | None:
-    """The scope of series that answers; `call` is the cube; None: only rows do."""
-    which, by = question.which, question.by
-    if _only_users(which) and by in (None, USER) and not question.failed:
-        return USER if await _rolled_up(reader, USER) else None
-    if has_row_filters(which):
-        return None
-    open_ended = by is not None and (by == USER or by.startswith(TAG))
-    if which.tags:
-        key = TAG + which.tags[0][0]
-        alone = len(which.tags) == 1 and not has_cube_filters(which) and not question.failed
-        return key if alone and by in (None, key) and await _rolled_up(reader, key) else None
-    if not has_cube_filters(which) and not (question.failed and by != FAILURE):
-        scope = by or TOTAL
-        if scope in OF_THE_CUBE:
-            return CALL
-        return scope if not open_ended or await _rolled_up(reader, scope) else None
-    if open_ended:
-        return None
-    filtered = [name for name in CUBE_FILTERS if getattr(which, name)]
-    simple = (which.model, which.status, which.prompt_version, which.exclude, which.stream) == ((), (), (), (), None)
-    simple = simple and not question.failed
-    if simple and len(filtered) == 1 and by in (None, filtered[0]):
-        return filtered[0]
-    return CALL
-
-
-def _only_users(which: SpanFilter) -> bool:
-    rest = msgspec.structs.replace(which, user=(), from_us=None, to_us=None)
-    return bool(which.user) and rest == SpanFilter()
-
-
-async def _rolled_up(reader: Reader, scope: str) -> bool:
-    row = await reader.first(ROLLED_UP, (scope,))
-    return row is None or bool(row[0])
-
-
 async def _ends(reader: Reader, which: SpanFilter) -> tuple[int, int]:
     """The period, widened to whole hours where that adds no row: then rollups answer alone. Rows that were deleted
     for their age are in rollups only, so there an hour is the finest that can be told."""
@@ -187,24 +137,31 @@ def _ask_rollup(question: Question, scope: str, stretch: Stretch) -> tuple[str, 
         add_cube_conditions(where, question.which, "e")
         if question.failed:
             where.add("e.outcome = 1")
-    elif scope.startswith(TAG) and question.which.tags:
-        where.any_of("e.value", question.which.tags[0][1])
-    elif scope in CUBE_FILTERS or scope == USER:
-        where.any_of("e.value", getattr(question.which, scope))
+    else:
+        for _, values in question.which.tags:
+            where.any_of("e.value", values)
+        where.any_of("e.value", question.which.user)
+        if scope.startswith(PLACED):
+            add_cube_conditions(where, question.which, "e")
+        elif scope in CUBE_FILTERS:
+            where.any_of("e.value", getattr(question.which, scope))
     where.add("r.start >= ? AND r.start < ?", stretch.from_us, stretch.to_us)
     if question.only is not None and scope == question.by:
         keys = msgspec.json.encode([key for key in question.only if key is not None]).decode()
         nothing = " OR e.value IS NULL" if None in question.only else ""
         where.add(f"(e.value IN (SELECT value FROM json_each(?)){nothing})", keys)  # noqa: S608  # our own words
-    key, parameters = _key(question.by, "e") if scope == CALL else ("e.value" if question.by else "NULL", [])
-    start = "0" if question.unit_us is None else "r.start"
+    if scope == CALL or (question.by in PLACE and scope.startswith(PLACED)):
+        key, parameters = _key(question.by, "e")
+    else:
+        key, parameters = ("e.value" if question.by else "NULL", [])
+    start, grouped = ("0", "2") if question.unit_us is None else ("r.start", "1, 2")
     columns = [f"sum(r.{name})" for name in question.shape.counters]
     for name in question.shape.spreads:
         columns += [f"sum(r.{name}_sum)", f"min(r.{name}_min)", f"max(r.{name}_max)"]
         columns += [f"merged_histogram(r.{name}_histogram)"]
     sql = (
         f"SELECT {start}, {key}, {', '.join(columns)} FROM series e "  # noqa: S608  # our own names
-        f"CROSS JOIN rollups_{stretch.level} r ON r.series = e.id WHERE {where} GROUP BY 1, 2"
+        f"CROSS JOIN rollups_{stretch.level} r ON r.series = e.id WHERE {where} GROUP BY {grouped}"
     )
     return sql, [*parameters, *where.parameters]
 
@@ -247,6 +204,8 @@ def _key(by: str | None, alias: str) -> tuple[str, list[Any]]:
         return f"json_array({alias}.error_type, {alias}.status_code, {alias}.provider, {alias}.model)", []
     if by.startswith(TAG):
         return "(SELECT j.value FROM json_each(d.tags) j WHERE j.key = ?)", [by.removeprefix(TAG)]
+    if by == COST_SOURCE:
+        return OF_COST_SOURCE.format(alias=alias), []
     if by == PROVIDER_MODEL:
         return f"({alias}.provider || '/' || {alias}.model)", []
     if by == VERSION:

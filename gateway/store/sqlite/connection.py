@@ -88,6 +88,12 @@ def give_way() -> bool:
     return False
 
 
+async def first_value(db: aiosqlite.Connection, sql: str) -> int:
+    """0 where there is none yet."""
+    rows = list(await db.execute_fetchall(sql))
+    return int(rows[0][0]) if rows else 0
+
+
 class Reader:
     """A read-only connection, and until when its query may run."""
 

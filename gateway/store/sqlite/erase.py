@@ -19,7 +19,7 @@ from gateway.store.sqlite.answers import DELETE_ANSWERS
 from gateway.store.sqlite.connection import Database
 from gateway.store.sqlite.expire import DELETE_DETAILS, DELETE_PAYLOAD, DELETE_SPAN, DELETE_TAG, FREE_PAGES
 from gateway.store.sqlite.rows import tags_of
-from gateway.store.sqlite.series import CALL, CUBE, TAG, USER, Series
+from gateway.store.sqlite.series import CALL, CUBE, PLACE, PLACED, TAG, USER, Series
 
 SPANS_OF_USER = """
 SELECT s.id, s.started_at, s.request_id, s.user, d.tags FROM spans s JOIN span_details d ON d.span = s.id
@@ -34,10 +34,19 @@ IS_TAG_USED = """
 SELECT 1 FROM span_tags WHERE series = (SELECT id FROM series WHERE labels = ?) LIMIT 1
 """
 IS_USER_USED = "SELECT 1 FROM spans WHERE user = ? LIMIT 1"
-SERIES_BY_LABELS = "SELECT id, scope FROM series WHERE labels = ?"
-SERIES_OF_USER = "SELECT id, scope FROM series WHERE value = ? AND (scope = 'user' OR scope LIKE 'tag:%')"
-SERIES_OF_TENANT = "SELECT id, scope FROM series WHERE value = ? AND scope IN ('tenant', 'tag:tenantSlug')"
-CUBES_OF_TENANT = f"SELECT id, {', '.join(CUBE)} FROM series WHERE scope = 'call' AND tenant = ?"  # noqa: S608  # our own names
+SERIES_OF_NAME = """
+SELECT id, scope, tenant, environment FROM series WHERE scope IN (?, ?) AND value = ?
+"""
+SERIES_OF_USER = """
+SELECT id, scope, tenant, environment FROM series
+WHERE value = ? AND (scope IN ('user', 'placed:user') OR scope LIKE 'tag:%' OR scope LIKE 'placed:tag:%')
+"""
+SERIES_OF_TENANT = """
+SELECT id, scope, tenant, environment FROM series WHERE value = ? AND scope IN ('tenant', 'tag:tenantSlug')
+"""
+CUBES_OF_TENANT = f"""
+SELECT id, scope, value, {", ".join(CUBE)} FROM series WHERE (scope = 'call' OR scope LIKE 'placed:%') AND tenant = ?
+"""  # noqa: S608  # our own names
 RENAME = "UPDATE series SET value = ?, labels = ? WHERE id = ?"
 RENAME_CUBE = "UPDATE series SET tenant = ?, labels = ? WHERE id = ?"
 DELETE_SERIES = "DELETE FROM series WHERE id = ?"
@@ -75,13 +84,8 @@ class Eraser:
         async with self._database.writing() as db:
             await db.execute(DELETE_ANSWERS)  # nobody knows whose they are
             sql = SERIES_OF_USER if subject.kind == "user" else SERIES_OF_TENANT
-            found = [(number, scope) for number, scope in await db.execute_fetchall(sql, (subject.value,))]
-            erased.values += len(found)
             name = _pseudonym()
-            if totals:
-                erased.rollups += await _delete_series(db, [number for number, _ in found])
-            else:
-                await db.executemany(RENAME, [(name, Series(scope, name).labels, number) for number, scope in found])
+            erased.add(await _forget_named(db, sql, (subject.value,), name, totals=totals))
             if subject.kind == "tenant":
                 erased.rollups += await _forget_cubes(db, subject.value, name, totals=totals)
                 erased.keys += (await db.execute(KEYS_OF_TENANT, (subject.value,))).rowcount
@@ -122,15 +126,26 @@ async def _forget_unused(db: aiosqlite.Connection, names: set[Series], *, totals
         used, key = (IS_USER_USED, series.value) if series.scope == USER else (IS_TAG_USED, series.labels)
         if series.scope in reserved or await db.execute_fetchall(used, (key,)):
             continue
-        for number, scope in await db.execute_fetchall(SERIES_BY_LABELS, (series.labels,)):
-            forgotten.values += 1
-            if totals:
-                forgotten.rollups += await _delete_series(db, [number])
-            else:
-                name = _pseudonym()
-                await db.execute(RENAME, (name, Series(scope, name).labels, number))
+        scopes = (series.scope, PLACED + series.scope, series.value)
+        forgotten.add(await _forget_named(db, SERIES_OF_NAME, scopes, _pseudonym(), totals=totals))
     if forgotten.values:
         await db.execute(BUMP, ("series_version",))
+    return forgotten
+
+
+async def _forget_named(
+    db: aiosqlite.Connection, sql: str, parameters: tuple[Any, ...], name: str, *, totals: bool
+) -> Erased:
+    """The series that `sql` finds, by place and not."""
+    found = [
+        (number, Series(scope, name, tuple(place) if scope.startswith(PLACED) else ()))
+        for number, scope, *place in await db.execute_fetchall(sql, parameters)
+    ]
+    forgotten = Erased(values=sum(not series.cube for _, series in found))
+    if totals:
+        forgotten.rollups += await _delete_series(db, [number for number, _ in found])
+    else:
+        await db.executemany(RENAME, [(name, series.labels, number) for number, series in found])
     return forgotten
 
 
@@ -141,9 +156,10 @@ async def _forget_cubes(db: aiosqlite.Connection, tenant: str, name: str, *, tot
         return await _delete_series(db, [row[0] for row in cubes])
     place = CUBE.index("tenant")
     renamed = []
-    for number, *cube in cubes:
+    for number, scope, value, *cube in cubes:
         cube[place] = name
-        renamed.append((name, Series(CALL, None, tuple(cube)).labels, number))
+        known = cube if scope == CALL else cube[: len(PLACE)]
+        renamed.append((name, Series(scope, value, tuple(known)).labels, number))
     await db.executemany(RENAME_CUBE, renamed)
     return 0
 

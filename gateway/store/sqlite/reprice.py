@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core.span import Span
 from gateway.store.base import Repricing
-from gateway.store.sqlite.connection import Database
+from gateway.store.sqlite.connection import Database, first_value
+from gateway.store.sqlite.places import UNPLACED_TO
 from gateway.store.sqlite.rollups import SeriesBook, add_cells
 from gateway.store.sqlite.rows import SPAN_COLUMNS, is_unpriced, span_of
-from gateway.store.sqlite.series import Cells, cube_of, difference, measure
+from gateway.store.sqlite.series import Cells
 
 PRICED_SPANS = f"""
-SELECT {SPAN_COLUMNS} FROM spans s JOIN span_details d ON d.span = s.id
+SELECT {SPAN_COLUMNS}, s.id FROM spans s JOIN span_details d ON d.span = s.id
 WHERE s.request_id IN (SELECT value FROM json_each(?))
 """  # noqa: S608  # our own column names
 SET_PRICE = """
@@ -33,14 +33,15 @@ class Repricer:
         cells = Cells()
         rows = []
         async with self._database.writing() as db:
+            unplaced_to = await first_value(db, UNPLACED_TO)
             ids = msgspec.json.encode(list(wanted)).decode()
             for row in await db.execute_fetchall(PRICED_SPANS, (ids,)):
-                old = span_of(tuple(row))
+                old = span_of(tuple(row[:-1]))
                 change = wanted[old.request_id]
                 new = msgspec.structs.replace(old, **msgspec.structs.asdict(change))
                 if new == old:
                     continue
-                _add_difference(cells, old, new)
+                cells.add_repriced(old, new, placed=row[-1] > unplaced_to)
                 rows.append((*msgspec.structs.astuple(change)[1:], is_unpriced(new, new.cost_nanousd), old.request_id))
             cells.close()
             await db.executemany(SET_PRICE, rows)
@@ -49,8 +50,3 @@ class Repricer:
             await book.count(db, cells.calls())
             await add_cells(db, cells, book)
         return len(rows)
-
-
-def _add_difference(cells: Cells, old: Span, new: Span) -> None:
-    """Neither the series nor the count of calls of a span depend on its price."""
-    cells.add(old, cube_of(old), difference(measure(new), measure(old)))

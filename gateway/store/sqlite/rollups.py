@@ -13,6 +13,7 @@ from gateway.store.sqlite.series import (
     COUNTERS,
     CUBE,
     OPEN_ENDED_LIMIT,
+    PLACED,
     SPREADS,
     UNCOUNTED,
     Cells,
@@ -20,6 +21,8 @@ from gateway.store.sqlite.series import (
 )
 
 CACHED_SERIES = 100_000
+SERIES_VERSION = "SELECT value FROM facts WHERE name = 'series_version'"
+"""Grows when series are renamed or deleted: what was remembered of them does not hold."""
 
 SERIES_IDS = "SELECT labels, id FROM series WHERE labels IN (SELECT value FROM json_each(?))"
 LAST_SERIES = "SELECT coalesce(max(id), 0) FROM series"
@@ -29,6 +32,9 @@ ADD_SERIES = (
 )
 ADD_CALLS = "UPDATE series SET calls = calls + ? WHERE id = ?"
 SCOPES = "SELECT scope FROM scopes WHERE NOT rolled_up"
+ADD_ODD = "INSERT INTO facts (name, value) VALUES (?, 1) ON CONFLICT (name) DO NOTHING"
+ODD = "odd_tag:"
+"""Prefix of facts: a tag of TOLD that is not told by its column in every span."""
 ADD_SCOPE = """
 INSERT INTO scopes (scope, value_count, calls, rolled_up) VALUES (:scope, :values, :calls, :counted)
 ON CONFLICT (scope) DO UPDATE SET value_count = value_count + :values, calls = calls + :calls,
@@ -66,24 +72,30 @@ class SeriesBook:
         self._entered: dict[Series, int] = {}
         self._made: set[Series] = set()
         self._not_rolled_up: set[str] = set()
+        self._odd: set[str] = set()
+        self._newly_odd: set[str] = set()
         self._generation = (-1, -1)
 
     def begin(self, generation: tuple[int, int]) -> None:
         """`generation` changes where what was remembered no longer holds."""
         if generation != self._generation or len(self._known) > CACHED_SERIES:
             self._known.clear()
+            self._odd.clear()
             self._generation = generation
         self._entered = {}
+        self._newly_odd = set()
         self._made = set()
 
     def commit(self) -> None:
         self._known.update(self._entered)
+        self._odd |= self._newly_odd
 
     def id_of(self, series: Series) -> int:
         return self._known.get(series) or self._entered[series]
 
     def rolls_up(self, series: Series) -> bool:
-        return series.scope not in UNCOUNTED and series.scope not in self._not_rolled_up
+        scope = series.scope.removeprefix(PLACED)
+        return scope not in UNCOUNTED and scope not in self._not_rolled_up
 
     async def enter(self, db: aiosqlite.Connection, wanted: Iterable[Series]) -> None:
         """Finds or makes the series."""
@@ -113,9 +125,13 @@ class SeriesBook:
         await db.executemany(ADD_SCOPE, list(scopes.values()))
         self._not_rolled_up = {scope for (scope,) in await db.execute_fetchall(SCOPES)}
 
+    async def note_odd(self, db: aiosqlite.Connection, tags: set[str]) -> None:
+        self._newly_odd |= tags - self._odd
+        await db.executemany(ADD_ODD, [(ODD + tag,) for tag in self._newly_odd])
+
 
 def _series_row(number: int, series: Series) -> tuple[Any, ...]:
-    return number, series.labels, series.scope, series.value, *(series.cube or (None,) * len(CUBE))
+    return number, series.labels, series.scope, series.value, *series.columns
 
 
 def _scope_row(scope: str) -> dict[str, Any]:

@@ -77,6 +77,14 @@ FAILURE = "failure"
 """Scope of what failed, by error type, or by status where there is none."""
 USER = "user"
 TAG = "tag:"
+COST_SOURCE = "cost_source"
+"""Who said what a call costs, see `cost_source_of`. Known by place only; its spreads are not kept."""
+PLACED = "placed:"
+"""Prefix of scopes whose series are of one tenant and one environment each: of `user`, of `cost_source`, and of tags
+but those of TOLD."""
+PLACE = CUBE[:2]
+TOLD = {"userId": "user", "tenantSlug": "tenant", "environment": "environment", "feature": "feature"}
+"""Tags → the column that says the same, of every span there is unless the store knows better (see `Cells.odd`)."""
 UNCOUNTED = frozenset({"tag:sessionId"})
 """Tags that name a single conversation: found by `span_tags`, not worth a rollup."""
 OPEN_ENDED_LIMIT = 10_000
@@ -84,7 +92,8 @@ OPEN_ENDED_LIMIT = 10_000
 
 
 class Series(NamedTuple):
-    """The identity of a series. `cube` has a value for each of CUBE where `scope` is `call`, and is empty otherwise."""
+    """The identity of a series. `cube` has a value for each of CUBE where `scope` is `call`, for each of PLACE where it
+    is PLACED, and is empty otherwise."""
 
     scope: str
     value: str | None
@@ -97,6 +106,14 @@ class Series(NamedTuple):
     @property
     def open_ended(self) -> bool:
         return self.scope == USER or self.scope.startswith(TAG)
+
+    @property
+    def columns(self) -> tuple[Any, ...]:
+        """The values of CUBE, as far as they are known."""
+        return (*self.cube, *(None,) * (len(CUBE) - len(self.cube)))
+
+    def placed(self, place: tuple[Any, ...]) -> Series:
+        return Series(PLACED + self.scope, self.value, place)
 
 
 def failure_of(error_type: str | None, status_code: int | None) -> str:
@@ -145,6 +162,31 @@ def open_ended_series_of(span: Span) -> Iterator[Series]:
         yield Series(TAG + key, value)
 
 
+def placed_series_of(span: Span) -> Iterator[Series]:
+    place = (span.tenant, span.environment)
+    for series in open_ended_series_of(span):
+        if series.scope not in UNCOUNTED and series.scope.removeprefix(TAG) not in TOLD:
+            yield series.placed(place)
+
+
+def cost_source_of(span: Span) -> str | None:
+    """`provider`, `catalog`, `override` or `cache`; `estimate` where a price was applied to usage that is a guess;
+    `none` where something was used that has no price. None where nothing was used."""
+    if span.cost_source == "none":
+        return "none" if is_unpriced(span, span.cost_nanousd) else None
+    guessed = span.usage_source == "estimated" and span.cost_source in ("catalog", "override")
+    return "estimate" if guessed else span.cost_source
+
+
+def series_of_cost_source(span: Span) -> Series:
+    return Series(COST_SOURCE, cost_source_of(span)).placed((span.tenant, span.environment))
+
+
+def odd_tags_of(span: Span) -> set[str]:
+    """Tags of TOLD that do not say what their column says."""
+    return {tag for tag, column in TOLD.items() if span.tags.get(tag) != getattr(span, column)}
+
+
 Measure = tuple[Any, ...]
 """What one span adds: COUNTERS, then for each of the SPREADS the value, then for each its bucket; None where there
 is none. Bucketed once, for it counts in a dozen series."""
@@ -188,6 +230,12 @@ def difference(new: Measure, old: Measure) -> Measure:
     return (*(a - b for a, b in zip(new[:_COUNTERS], old[:_COUNTERS], strict=True)), *_NO_SPREADS)
 
 
+def without_spreads(measured: Measure) -> Measure:
+    return (*measured[:_COUNTERS], *_NO_SPREADS)
+
+
+_NOTHING = (0,) * _COUNTERS + _NO_SPREADS
+
 Cell = tuple[Any, ...]
 """COUNTERS, then sum, min, max and histogram of each of the SPREADS: a row of a rollup without its key."""
 
@@ -225,13 +273,38 @@ class Cells:
     def __init__(self) -> None:
         self._cubes: dict[tuple[Any, ...], dict[int, list[Measure]]] = {}
         self._measures: dict[Series, dict[int, list[Measure]]] = {}
+        self.odd: set[str] = set()
+        """Tags of TOLD that are not told by their column in one of the spans: questions about them need their rows."""
 
     def add(self, span: Span, cube: tuple[Any, ...], measured: Measure) -> None:
         """`cube`: the span's `cube_of`, which the caller has at hand."""
-        hour = span.started_at // HOUR * HOUR
-        self._cubes.setdefault(cube, {}).setdefault(hour, []).append(measured)
+        self._cubes.setdefault(cube, {}).setdefault(span.started_at // HOUR * HOUR, []).append(measured)
         for series in open_ended_series_of(span):
-            self._measures.setdefault(series, {}).setdefault(hour, []).append(measured)
+            self._enter(series, span, measured)
+        self.add_placed(span, measured)
+
+    def add_placed(self, span: Span, measured: Measure) -> None:
+        """What is known by place, and nothing else."""
+        for series in placed_series_of(span):
+            self._enter(series, span, measured)
+        self._enter(series_of_cost_source(span), span, without_spreads(measured))
+        self.odd |= odd_tags_of(span)
+
+    def add_repriced(self, old: Span, new: Span, *, placed: bool) -> None:
+        """The same call at another price. Neither its cube nor who made it depend on that; its cost source does.
+        `placed`: it is counted by place."""
+        was, now = measure(old), measure(new)
+        change = difference(now, was)
+        self._cubes.setdefault(cube_of(old), {}).setdefault(old.started_at // HOUR * HOUR, []).append(change)
+        for series in (*open_ended_series_of(old), *(placed_series_of(old) if placed else ())):
+            self._enter(series, old, change)
+        if not placed:
+            return
+        self._enter(series_of_cost_source(old), old, difference(_NOTHING, was))
+        self._enter(series_of_cost_source(new), new, without_spreads(now))
+
+    def _enter(self, series: Series, span: Span, measured: Measure) -> None:
+        self._measures.setdefault(series, {}).setdefault(span.started_at // HOUR * HOUR, []).append(measured)
 
     def close(self) -> None:
         """After the last span, before the cells are asked for."""

@@ -39,6 +39,7 @@ from gateway.store.sqlite.erase import Eraser
 from gateway.store.sqlite.expire import Expiry
 from gateway.store.sqlite.lists import Lists
 from gateway.store.sqlite.menus import Menus
+from gateway.store.sqlite.places import Placing
 from gateway.store.sqlite.reprice import Repricer
 from gateway.store.sqlite.reseal import Resealer
 from gateway.store.sqlite.totals import TotalsReader
@@ -62,6 +63,7 @@ class SqliteStore:
         self._eraser = Eraser(self._database)
         self._resealer = Resealer(self._database, sealer)
         self._repricer = Repricer(self._database)
+        self._placing = Placing(self._database, self._writer.book)
 
     async def connect(self) -> None:
         await self._database.open()
@@ -71,6 +73,9 @@ class SqliteStore:
 
     async def write(self, batch: Batch, set_aside: SetAside | None = None) -> Written:
         return await self._writer.write(batch, set_aside)
+
+    async def place(self, limit: int) -> int:
+        return await self._placing.place(limit)
 
     async def positions(self) -> dict[str, JournalPosition]:
         return await self._control.positions()

@@ -9,10 +9,11 @@ import msgspec
 
 from gateway.core.histogram import counts
 from gateway.store.base import GROUPS, Bucket, Failure, Group, Profile, SpanFilter, Stats
-from gateway.store.sqlite.collect import FAILURE_KIND, Question, collect
+from gateway.store.sqlite.collect import collect
 from gateway.store.sqlite.connection import Database, Reader
 from gateway.store.sqlite.period import bucket_index, bucket_starts, iso
-from gateway.store.sqlite.series import CALL, DAY, FAILURE, HOUR, SPREADS, TAG, USER, failure_of
+from gateway.store.sqlite.question import FAILURE_KIND, Question
+from gateway.store.sqlite.series import CALL, COST_SOURCE, DAY, FAILURE, HOUR, SPREADS, TAG, USER, failure_of
 from gateway.store.sqlite.tally import Shape, Tally
 from gateway.store.sqlite.walk import Walk
 from gateway.store.sqlite.where import Where, add_cube_conditions, add_row_conditions, match
@@ -42,7 +43,7 @@ class TotalsReader:
         return _stats(tally)
 
     async def profiles(self, which: SpanFilter, by: str, *, limit: int) -> list[Profile]:
-        _check_dimension(by)
+        _check_dimension(by, distributed=True)
         async with self._database.reading() as reader:
             answer = await collect(reader, Question(which, ALL, by))
         profiles = [
@@ -54,7 +55,7 @@ class TotalsReader:
     async def curves(
         self, which: SpanFilter, by: str, among: Sequence[str], *, width_us: int, time_zone: str
     ) -> dict[str, list[Bucket]]:
-        _check_dimension(by)
+        _check_dimension(by, distributed=True)
         starts, unit, cuts = _cut(which, width_us, time_zone)
         tallies = {name: [Tally(CHART) for _ in starts] for name in among}
         async with self._database.reading() as reader:
@@ -96,7 +97,7 @@ class TotalsReader:
             if by in ("day", "hour"):
                 return await _groups_by_time(reader, which, DAY if by == "day" else HOUR, limit, time_zone)
             _check_dimension(by)
-            answer = await collect(reader, Question(which, AMOUNTS if by == USER else ROW, by))
+            answer = await collect(reader, Question(which, AMOUNTS if by in (USER, COST_SOURCE) else ROW, by))
             groups = [Group(key, tally.totals(), tally.distribution("latency")) for (_, key), tally in answer.items()]
             groups.sort(key=lambda group: (-group.totals.cost_nanousd, -group.totals.requests, group.key or ""))
             groups = groups[:limit]
@@ -135,9 +136,11 @@ def _stats(tally: Tally) -> Stats:
     return Stats(tally.totals(), *(tally.distribution(name) for name in SPREADS))
 
 
-def _check_dimension(by: str) -> None:
+def _check_dimension(by: str, *, distributed: bool = False) -> None:
     if by in ("day", "hour") or (by not in GROUPS and not by.startswith(TAG)):
         raise ValueError(f"{by!r} is no dimension: take one of {', '.join(GROUPS[2:])} or tag:KEY")
+    if distributed and by == COST_SOURCE:
+        raise ValueError("of cost_source no distributions are kept")
 
 
 # ------------------------------------------------------------------------------------------------ by time

@@ -21,6 +21,7 @@ CUBE_FILTERS = {
     "kind": "kind",
     "prompt": "prompt",
     "key": "key_id",
+    "feature": "feature",
 }
 """Fields of SpanFilter → columns that spans and series share. `model`, `status` and `stream` come on top."""
 

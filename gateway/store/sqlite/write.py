@@ -15,8 +15,8 @@ import msgspec
 from gateway.core.sealing import Sealer
 from gateway.store.base import Batch, Rejected, SetAside, SpanWrite, Written, not_billed
 from gateway.store.sqlite.bills import enter_bills, reported_before
-from gateway.store.sqlite.connection import Database
-from gateway.store.sqlite.rollups import SeriesBook, add_cells
+from gateway.store.sqlite.connection import Database, first_value
+from gateway.store.sqlite.rollups import SERIES_VERSION, SeriesBook, add_cells
 from gateway.store.sqlite.rows import DERIVED, DETAILS, PLAIN, PayloadCodec, details_of, row_of
 from gateway.store.sqlite.series import CALL, TAG, Cells, Series, cube_of, measure
 
@@ -32,9 +32,6 @@ ON CONFLICT (journal) DO UPDATE SET segment = excluded.segment, byte_offset = ex
 """
 CARRY = "INSERT OR REPLACE INTO carried_opens (request_id, journal, frame) VALUES (?, ?, ?)"
 CARRY_DONE = "DELETE FROM carried_opens WHERE request_id IN (SELECT value FROM json_each(?))"
-
-SERIES_VERSION = "SELECT value FROM facts WHERE name = 'series_version'"
-"""Grows when series are renamed or deleted: what was remembered of them does not hold."""
 
 ROW_ERRORS = (
     sqlite3.IntegrityError,
@@ -161,15 +158,10 @@ class Writer:
         calls = cells.calls()
         await self.book.enter(db, calls)
         await self.book.count(db, calls)
+        await self.book.note_odd(db, cells.odd)
         rows = sorted((self.book.id_of(series), started_at, number) for series, started_at, number in tagged)
         await db.executemany(ADD_TAG, rows)
         await add_cells(db, cells, self.book)
-
-
-async def first_value(db: aiosqlite.Connection, sql: str) -> int:
-    """0 where there is none yet."""
-    rows = list(await db.execute_fetchall(sql))
-    return int(rows[0][0]) if rows else 0
 
 
 async def _unknown(db: aiosqlite.Connection, prepared: list[Prepared]) -> list[Prepared]:
