@@ -42,6 +42,8 @@ class Rule(msgspec.Struct, frozen=True):
     """In place of `[redacted:KIND]`."""
     searches_inside: bool = False
     """Whether a candidate that fails its check may hold another: `1234 4111 1111 1111 1111` is no card, its end is."""
+    reach_bytes: int = 1024
+    """How far on an end is looked for that may be missing. What just goes on is followed as far as it goes."""
 
 
 _SECRET_NAME = (
@@ -56,13 +58,51 @@ _PASSWORD_NAME = (
 _SAID = rb"\s{1,3}(?:is|are|ist|lautet|es|est|era|was|to|as)[: ]\s{0,2}"
 _GAP = rb"(?:\s{0,4}| {0,10})"  # a quote in JSON within JSON is four blanks of the view
 _IS = rb"[\"'`]?" + _GAP + rb"(?:=>|:=|=|:)" + _GAP
-_VALUE = rb"(?:\"([^\"\r\n]{4,})\"|'([^'\"\r\n]{4,})'|([^\s\"'`,;&<>(){}\[\]]{4,}))"
+_UNQUOTED = rb"\s\"'`,;&<>(){}\[\]"
+"""What ends a value that stands without quotes, inside a class."""
+
+
+def _value(quoted: bytes, unquoted: bytes) -> bytes:
+    """What stands behind a name: between quotes, of which `quoted` are the ways to go on inside, or without any."""
+    double, single = quoted.replace(b"<>", b'"'), quoted.replace(b"<>", b"'\"")
+    return rb"(?:\"(" + double + rb")\"|'(" + single + rb")'|(" + unquoted + rb"))"
+
+
+def _drawn(inside: bytes, letter: bytes) -> bytes:
+    """A run of `inside` that has a digit and a `letter`: most of what stands behind `token =` in code has not, and is
+    turned down here, in the automaton."""
+    return inside + rb"*(?:\d" + inside + rb"*" + letter + rb"|" + letter + inside + rb"*\d)" + inside + rb"*"
+
+
+_VALUE = _value(_drawn(rb"[^<>\r\n(]", rb"[A-\xff]"), _drawn(rb"[^" + _UNQUOTED + rb"]", rb"[A-Z^_a-z|~\\\x7f-\xff]"))
+_SECRET_BYTES = rb"A-Za-z0-9+/=_.~!@#$%^*-"
+_RANDOM = (
+    _value(
+        _drawn(rb"[&" + _SECRET_BYTES + rb"]", rb"[A-Za-z^_~]"),
+        _drawn(rb"[" + _SECRET_BYTES + rb"]", rb"[A-Za-z^_~]"),
+    )
+    + rb"(?:["
+    + _UNQUOTED
+    + rb"]|$)"
+)
+_BYTE, _NO_LETTER = rb"[^" + _UNQUOTED + rb"]", rb"[^A-Za-z_." + _UNQUOTED + rb"]"
+_FOUR_OR_MORE = rb"|".join(
+    (
+        _NO_LETTER + _BYTE + rb"{3,}",
+        _BYTE + _NO_LETTER + _BYTE + rb"{2,}",
+        _BYTE + rb"{2}" + _NO_LETTER + _BYTE + rb"+",
+        _BYTE + rb"{3,}" + _NO_LETTER + _BYTE + rb"*",
+    )
+)
+_ANYTHING = _value(rb"[^<>\r\n(]{4,}", _FOUR_OR_MORE)
+"""A password can be any words between quotes; without quotes, a word of letters is taken for code or prose."""
 
 RULES: tuple[Rule, ...] = (
     Rule(
         "private_key",
         rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
         rb"(?:[^\"]*?-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|(?:\s*[A-Za-z0-9+/=]{20,})*)",
+        reach_bytes=16 * 1024,
     ),
     Rule("private_key", rb"\bPrivate-Lines: \d+[\\rn\s]+((?:[A-Za-z0-9+/=]{20,}[\\rn\s]*)+)"),  # PuTTY's
     Rule("jwt", rb"\beyJ[A-Za-z0-9_-]{8,}(?:\.eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)?|(?:\.[A-Za-z0-9_-]*){4})"),
@@ -112,11 +152,11 @@ RULES: tuple[Rule, ...] = (
     Rule("url_password", rb"[A-Za-z0-9]:/{2,4}([^\s/:@\"'<>]*:[^\s/@\"'<>]+)@"),
     Rule("bearer_token", rb"(?i)\bbearer\s{1,4}([A-Za-z0-9._~+/-]{16,}=*)", with_digit_and_letter),
     Rule("basic_credentials", rb"(?i)\bbasic\s{1,4}([A-Za-z0-9+/]{8,}={0,2})", is_basic_credentials),
-    Rule("password", rb"(?i)" + _PASSWORD_NAME + rb"\d?" + _IS + _VALUE, not_a_placeholder),
+    Rule("password", rb"(?i)" + _PASSWORD_NAME + rb"\d?" + _IS + _ANYTHING, not_a_placeholder),
     Rule("password", rb"(?i)\b" + _PASSWORD_NAME + _SAID + _VALUE, with_digit_and_letter),
     Rule("secret", rb"(?i)" + _SECRET_NAME + rb"\d?" + _IS + _VALUE, secret_value),
     Rule("secret", rb"(?i)\b" + _SECRET_NAME + _SAID + _VALUE, with_digit_and_letter),
-    Rule("secret", rb"(?i)(?:[a-z\d][_-]?(?:key|secret|token|auth|hmac|salt|pass))" + _IS + _VALUE, random_looking),
+    Rule("secret", rb"(?i)(?:[a-z\d][_-]?(?:key|secret|token|auth|hmac|salt|pass))" + _IS + _RANDOM, random_looking),
     Rule(
         "email",
         rb"(?:[A-Za-z0-9._%+-]|[\xc3-\xc9][\x80-\xbf])+@(?:[A-Za-z0-9\x80-\xff-]+\.)+[A-Za-z]{2,}\b",
