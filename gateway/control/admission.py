@@ -11,17 +11,18 @@ import functools
 import logging
 
 from gateway.control.admission_guard import Guard
-from gateway.control.admission_holding import MICRO, Account, Held, Holding, Meter, Share
+from gateway.control.admission_holding import MICRO, Account, Held, Holding, Meter, Row, Share
 from gateway.control.admission_queue import Line
 from gateway.control.counters.across import Across
-from gateway.control.counters.board import Board, Record
+from gateway.control.counters.board import REPEATS_AT, Board, Record
 from gateway.core.limits import DEFAULT_OUTPUT_TOKENS, Ask, Wait, refusal
 from gateway.core.limits.estimate import Estimator
 from gateway.core.limits.events import BudgetAlert, Event, Sink
 from gateway.core.limits.period import NEVER
-from gateway.core.limits.purse import Purse
+from gateway.core.limits.purse import Purse, fits
+from gateway.core.limits.repeats import Repeats
 from gateway.core.limits.rules import BudgetRule, RateRule, Rules, record_name
-from gateway.core.limits.window import Window
+from gateway.core.limits.window import Used, Window
 from gateway.errors import CallError
 from gateway.settings import Settings
 from pricing import Catalog
@@ -56,14 +57,15 @@ class Limits:
         self.guards: dict[str, Guard] = {}
         self.lifted: dict[str, int] = {}
         """By tenant, until when (s) an admin has lifted its guard."""
-        self.lines: dict[tuple[str, int], Line] = {}
+        self.lines: dict[Meter, Line] = {}
         self.refused: dict[str, int] = {"rate": 0, "budget": 0, "runaway": 0}
         """Since the worker's start."""
         self.new_accounts = asyncio.Event()
         """Set where the log is to be asked about an account that was not there before."""
+        self._rows: dict[tuple[Window, tuple[RateRule, ...]], Row] = {}
         self._windows: dict[tuple[str, int], Window] = {}
+        self._repeats = Repeats(board.region, REPEATS_AT)
         self._second = 0
-        self._several = len(board.region.bases) > 1
         self._take(settings)
 
     def use(self, settings: Settings, catalog: Catalog) -> None:
@@ -77,6 +79,7 @@ class Limits:
         self.rules = Rules(settings.limits, settings.budgets, by_tenant=self._guards_on)
         self._identity = self.rules.identity
         self.holdings.clear()
+        self._rows.clear()
         self.accounts.clear()
         self.guards.clear()
 
@@ -90,8 +93,6 @@ class Limits:
     # ------------------------------------------------------------------ a call
 
     def admit(self, ask: Ask, now_us: int) -> Held | None:
-        if self.rules.empty:
-            return None
         holding = self.holdings.get(self._identity(ask)) or self._find(ask, now_us)
         if holding.nothing:
             return None
@@ -102,32 +103,35 @@ class Limits:
             self._second = second
         output = ask.max_output_tokens
         tokens = ask.input_tokens + (DEFAULT_OUTPUT_TOKENS if output is None else output)
-        lease = Held(holding, second, tokens, self)
-        if holding.accounts:
-            amount, at_risk = self.estimator.reservation(ask, now_us)
-            lease.reserve(amount, at_risk, now_us)
-            if self._several:
-                self.board.region.fence()
+        lease = Held(self, holding, second, tokens)
         try:
-            self._check(holding, lease, ask, tokens, second, now_us)
+            self._count(holding, lease, ask, tokens, second)
+            if holding.accounts:
+                self._reserve(holding, lease, ask, now_us)
+            if self.across is not None:
+                self._take_shares(self.across, holding, lease, ask, tokens, now_us)
         except (CallError, Wait):
             lease.release(now_us)
             raise
         return lease
 
-    def _check(self, holding: Holding, lease: Held, ask: Ask, tokens: int, second: int, now_us: int) -> None:
-        all_used = lease.used
-        for meter in holding.meters:
-            _, at, most_requests, most_tokens, most_at_once, rule = meter
-            used = all_used[at]
+    def _count(self, holding: Holding, lease: Held, ask: Ask, tokens: int, second: int) -> None:
+        """Into every window. Raises where one of them, or the guard, says no."""
+        all_used, lines = lease.used, self.lines
+        for row in holding.rows:
+            window, most_requests, most_tokens, most_at_once, _, _ = row
+            used = window.add(second, tokens)
+            all_used.append(used)
+            requests, all_tokens, _, at_once = used
             if (
-                (most_requests is not None and used.requests > most_requests)
-                or (most_tokens is not None and used.tokens > most_tokens)
-                or (most_at_once is not None and used.in_flight > most_at_once)
-                or (self.lines and rule.queue_us and not ask.waited and self._is_waited_for(meter))
+                requests > most_requests
+                or all_tokens > most_tokens
+                or at_once > most_at_once
+                or (lines and not ask.waited)
             ):
-                self._over_rate(meter, lease, ask, tokens, second)
-        if (guard := holding.guard) is not None:
+                self._look_closer(row, Used(*used), lease, ask, tokens, second)
+        guard = holding.guard
+        if guard is not None:
             alert = guard.alarm(all_used[holding.guard_at], ask.fingerprint, second)
             if alert is not None:
                 if guard.is_new(alert):
@@ -135,13 +139,30 @@ class Limits:
                 if alert.throttled:
                     self.refused["runaway"] += 1
                     raise guard.refusal(alert, second)
+
+    def _reserve(self, holding: Holding, lease: Held, ask: Ask, now_us: int) -> None:
+        """In every budget. Raises where one of them says no."""
+        amount, at_risk = lease.amount, lease.at_risk = self.estimator.reservation(ask, now_us)
         for account in holding.accounts:
-            rule_of = account.rule
-            if rule_of.hard and not account.purse.fits(account.begin, lease.amount, rule_of.limit):
+            period = account.begin if now_us < account.end else account.period_at(now_us)
+            taken = account.purse.reserve(period, amount, at_risk)
+            lease.reserved.append((account, period))
+            if now_us < account.counts_from:
+                self._began_before(account, now_us)
+            if not fits(taken, amount, account.most, account.least):
                 self._over_budget(account, now_us)
 
-        if self.across is not None:
-            self._take_shares(self.across, holding, lease, ask, tokens, now_us)
+    def _look_closer(self, row: Row, used: Used, lease: Held, ask: Ask, tokens: int, second: int) -> None:
+        """Which of the row's meters it is that says no, if any."""
+        for meter in row.meters:
+            rule = meter.rule
+            if (
+                (rule.requests is not None and used.requests > rule.requests)
+                or (rule.tokens is not None and used.tokens > rule.tokens)
+                or (rule.concurrent is not None and used.in_flight > rule.concurrent)
+                or (rule.queue_us and not ask.waited and self._is_waited_for(meter))
+            ):
+                self._over_rate(meter, used, lease, ask, tokens, second)
 
     def _take_shares(self, across: Across, holding: Holding, lease: Held, ask: Ask, tokens: int, now_us: int) -> None:
         """This call's parts of what machines share; what was taken is in the lease when one of them is refused. Raises
@@ -155,7 +176,7 @@ class Limits:
                 raise Wait(refusal.unknown("Redis has not answered yet"), functools.partial(across.enter, needs))
         for share, held_by in shares:
             if across.take(share.allotment, share.amount, now_us):
-                lease.share(share)
+                lease.shares = (*lease.shares, share)
             elif isinstance(held_by, Account):
                 self._over_budget(held_by, now_us)
             else:
@@ -167,9 +188,9 @@ class Limits:
             raise refusal.too_many_at_once(meter.rule.who, share.allotment.limit)
         raise refusal.over_rate(meter.rule.who, share.of, share.allotment.limit, 1, _as_pairs(lease.head))
 
-    def _over_rate(self, meter: Meter, lease: Held, ask: Ask, tokens: int, second: int) -> None:
+    def _over_rate(self, meter: Meter, used: Used, lease: Held, ask: Ask, tokens: int, second: int) -> None:
         """Raises what is to be told: the call itself is in the counters still, and is left out here."""
-        used, rule, window = lease.used[meter.at], meter.rule, meter.window
+        rule, window = meter
         if rule.tokens is not None and tokens > rule.tokens:
             self.refused["rate"] += 1
             raise refusal.too_large(rule.who, tokens, rule.tokens)
@@ -183,13 +204,13 @@ class Limits:
         else:
             error = refusal.too_many_at_once(rule.who, rule.concurrent or 0, headers)
         if rule.queue_us and not ask.waited:
-            line = self.lines.setdefault((rule.name, meter.at), Line(meter))
+            line = self.lines.setdefault(meter, Line(meter))
             raise Wait(error, functools.partial(line.enter, ask.tenant, tokens))
         self.refused["rate"] += 1
         raise error
 
     def _is_waited_for(self, meter: Meter) -> bool:
-        line = self.lines.get((meter.rule.name, meter.at))
+        line = self.lines.get(meter)
         return line is not None and len(line) > 0
 
     def _over_budget(self, account: Account, now_us: int) -> None:
@@ -201,11 +222,11 @@ class Limits:
     def ended(self, holding: Holding) -> None:
         """A call of this worker is over: others may go on."""
         for meter in holding.meters:
-            line = self.lines.get((meter.rule.name, meter.at))
+            line = self.lines.get(meter)
             if line is not None and len(line):
                 line.move()
 
-    def began_before(self, account: Account, now_us: int) -> None:
+    def _began_before(self, account: Account, now_us: int) -> None:
         """A call that began before the record was made is counted by it."""
         account.counts_from = now_us
         self.board.counts_from(account.record, now_us)
@@ -229,32 +250,36 @@ class Limits:
 
     def _find(self, ask: Ask, now_us: int) -> Holding:
         found = self.rules.applicable(ask)
-        windows: list[Window] = []
-        guarded = self._guards_on and ask.tenant is not None
-        meters = [
-            self._meter(rule, windows, now_us, guarded=guarded and rule.scope == "tenant") for rule in found.rates
-        ]
-        guard = self._guard(ask.tenant, windows, now_us) if guarded and ask.tenant is not None else None
+        guard = self._guard(ask.tenant, now_us) if self._guards_on and ask.tenant is not None else None
+        by_window: dict[Window, list[RateRule]] = {guard.window: []} if guard is not None else {}
+        for rule in found.rates:
+            guarded = guard is not None and rule.scope == "tenant"
+            window = self._window(rule.scope, rule.value, GUARDED_SERIES if guarded else rule.series, now_us)
+            by_window.setdefault(window, []).append(rule)
+        rows = [self._row(window, tuple(rules)) for window, rules in by_window.items()]
         accounts = [self.account(rule, now_us) for rule in found.budgets]
         if len(self.holdings) >= _MOST_REMEMBERED:
             self.holdings.clear()
-        holding = self.holdings[self._identity(ask)] = Holding(windows, meters, accounts, guard)
+            self._rows.clear()
+        holding = self.holdings[self._identity(ask)] = Holding(rows, accounts, guard)
         return holding
 
-    def _meter(self, rule: RateRule, windows: list[Window], now_us: int, *, guarded: bool) -> Meter:
-        window = self._window(rule.scope, rule.value, GUARDED_SERIES if guarded else rule.series, now_us)
-        return Meter.of(rule, window, _place(window, windows))
+    def _row(self, window: Window, rules: tuple[RateRule, ...]) -> Row:
+        """The same object for all that count in it: what lies in one place is found in the processor's cache."""
+        row = self._rows.get((window, rules))
+        if row is None:
+            row = self._rows[window, rules] = Row.of(window, rules)
+        return row
 
-    def _guard(self, tenant: str, windows: list[Window], now_us: int) -> Guard | None:
+    def _guard(self, tenant: str, now_us: int) -> Guard | None:
         rule = self.settings.runaway
         if rule is None or tenant in rule.exempt:
             return None
         guard = self.guards.get(tenant)
         if guard is None:
             window = self._window("tenant", tenant, GUARDED_SERIES, now_us)
-            guard = self.guards[tenant] = Guard(tenant, rule, window)
+            guard = self.guards[tenant] = Guard(tenant, rule, window, self._repeats)
             guard.lifted_until = self.lifted.get(tenant, 0)
-        _place(guard.window, windows)
         return guard
 
     def account(self, rule: BudgetRule, now_us: int) -> Account:
@@ -300,13 +325,6 @@ def _shares(across: Across, holding: Holding, money: int, tokens: int) -> list[t
             allotment = across.allotment(name, account.rule.limit, lasting=True)
             shares.append((Share(allotment, money, "money"), account))
     return shares
-
-
-def _place(window: Window, windows: list[Window]) -> int:
-    """Where it is in the list; put there if it is not."""
-    if window not in windows:
-        windows.append(window)
-    return windows.index(window)
 
 
 def _as_pairs(head: bytes) -> tuple[tuple[bytes, bytes], ...]:

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from gateway.core.limits import refusal
 from gateway.core.limits.events import RunawayAlert
-from gateway.core.limits.runaway import HOUR, UNBOUND, Bound, Profile, Repeats, bound_at
-from gateway.core.limits.window import Used, Window
+from gateway.core.limits.repeats import Repeats
+from gateway.core.limits.runaway import HOUR, Profile, bound_at
+from gateway.core.limits.window import Counted, Window
 from gateway.errors import CallError
 from gateway.settings.limits import Runaway
 
 MICRO = 1_000_000
 HOUR_S = HOUR // MICRO
+BOUNDLESS = 1 << 62
 
 
 class Guard:
     """Of one tenant. Without a profile (not known yet, or nothing to know) it has no bound."""
 
     __slots__ = (
-        "_bound",
-        "_bound_until",
+        "_looked_up_until",
+        "_most_calls",
+        "_most_microusd",
+        "_most_repeats",
         "_profile",
         "_repeats",
         "_rule",
+        "_salt",
         "alarmed",
         "lifted_until",
         "tenant",
         "window",
     )
 
-    def __init__(self, tenant: str, rule: Runaway, window: Window) -> None:
+    def __init__(self, tenant: str, rule: Runaway, window: Window, repeats: Repeats) -> None:
         self.tenant = tenant
         self.window = window
         self.alarmed: dict[str, int] = {}
@@ -37,38 +44,36 @@ class Guard:
         """An admin said so: until this second nothing is wrong with any call."""
         self._rule = rule
         self._profile: Profile | None = None
-        self._bound = UNBOUND
-        self._bound_until = 0
-        self._repeats = Repeats()
+        self._most_calls = self._most_microusd = BOUNDLESS
+        self._looked_up_until = 0
+        self._most_repeats = rule.same_prompt_per_min
+        self._repeats = repeats
+        self._salt = int.from_bytes(hashlib.blake2b(tenant.encode(), digest_size=8).digest(), "little", signed=True)
 
     def know(self, profile: Profile | None) -> None:
         self._profile = profile
-        self._bound_until = 0
-
-    def bound(self, second: int) -> Bound:
-        """Calls and micro-dollars a minute that are still usual."""
-        if second >= self._bound_until:
-            self._look_up(second)
-        return self._bound
+        self._looked_up_until = 0
 
     def _look_up(self, second: int) -> None:
-        self._bound = bound_at(self._profile, self._rule, second * MICRO)
-        self._bound_until = (second // HOUR_S + 1) * HOUR_S
+        """The calls and micro-dollars a minute that are usual in the hour of this second."""
+        calls, microusd = bound_at(self._profile, self._rule, second * MICRO)
+        self._most_calls = BOUNDLESS if calls is None else calls
+        self._most_microusd = BOUNDLESS if microusd is None else microusd
+        self._looked_up_until = (second // HOUR_S + 1) * HOUR_S
 
-    def alarm(self, used: Used, fingerprint: int | None, second: int) -> RunawayAlert | None:
+    def alarm(self, used: Counted, fingerprint: int | None, second: int) -> RunawayAlert | None:
         """What is wrong with this call being let in, if anything. `used` has it in."""
+        if second >= self._looked_up_until:
+            self._look_up(second)
         if second < self.lifted_until:
             return None
-        if second >= self._bound_until:
-            self._look_up(second)
-        calls, microusd = self._bound
-        if calls is not None and used.requests > calls:
-            return self._alert("calls", used.requests, calls, second)
-        if microusd is not None and used.microusd > microusd:
-            return self._alert("spend", used.microusd, microusd, second)
-        if fingerprint is not None and (most := self._rule.same_prompt_per_min) is not None:
-            # Each worker sees its part of a tenant's calls. A loop on one connection is seen whole by one of them.
-            times = self._repeats.add(fingerprint, second)
+        requests, _, microusd, _ = used
+        if requests > self._most_calls:
+            return self._alert("calls", requests, self._most_calls, second)
+        if microusd > self._most_microusd:
+            return self._alert("spend", microusd, self._most_microusd, second)
+        if fingerprint is not None and (most := self._most_repeats) is not None:
+            times = self._repeats.add(self._salt ^ fingerprint, second)
             if times > most:
                 return self._alert("same_prompt", times, most, second)
         return None

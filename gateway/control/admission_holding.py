@@ -6,44 +6,82 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from gateway.control.admission_guard import Guard
+import msgspec
+
+from gateway.control.admission_guard import BOUNDLESS, Guard
 from gateway.control.counters.allotment import Allotment
 from gateway.control.counters.board import Record
 from gateway.core.limits.period import bounds
 from gateway.core.limits.purse import Purse
 from gateway.core.limits.rules import BudgetRule, RateRule
-from gateway.core.limits.window import Used, Window
+from gateway.core.limits.window import Counted, Window
 
 MICRO = 1_000_000
 NANO_PER_MICROUSD = 1000
 
 
 class Meter(NamedTuple):
-    """A limit of one value. What is asked of it for every call lies beside it, so that the rule need not be looked
-    at."""
+    """A limit of one value, with where it is counted."""
+
+    rule: RateRule
+    window: Window
+
+
+class Told(NamedTuple):
+    """What answers tell of limits in their headers: the lines up to where what remains is written, and what part of
+    the limit one is. The same object for all rows with the same limits."""
+
+    requests: str
+    each_request: float
+    tokens: str
+    each_token: float
+
+
+class Row(NamedTuple):
+    """A window that a call is counted in, with the least of what its meters allow: numbers beside each other, so that
+    one look says whether all of them hold. BOUNDLESS where nothing is limited (the guard's, or a series)."""
 
     window: Window
-    at: int
-    """The place of its window among those of the holding."""
-    requests: int | None
-    tokens: int | None
-    concurrent: int | None
-    rule: RateRule
+    requests: int
+    tokens: int
+    at_once: int
+    told: Told
+    meters: tuple[Meter, ...]
 
     @classmethod
-    def of(cls, rule: RateRule, window: Window, at: int) -> Meter:
-        return cls(window, at, rule.requests, rule.tokens, rule.concurrent, rule)
+    def of(cls, window: Window, rules: Sequence[RateRule]) -> Row:
+        def least(limits: Sequence[int | None]) -> int:
+            return min((limit for limit in limits if limit is not None), default=BOUNDLESS)
+
+        requests, tokens = least([rule.requests for rule in rules]), least([rule.tokens for rule in rules])
+        at_once = least([rule.concurrent for rule in rules])
+        return cls(window, requests, tokens, at_once, _told(requests, tokens), tuple(Meter(r, window) for r in rules))
 
 
 class Account:
     """A budget of one value. `begin` and `end` (µs UTC) are of the period that was running when it was last asked."""
 
-    __slots__ = ("begin", "counts_from", "end", "known_to", "next_at", "next_level", "purse", "record", "rule")
+    __slots__ = (
+        "begin",
+        "counts_from",
+        "end",
+        "known_to",
+        "least",
+        "most",
+        "next_at",
+        "next_level",
+        "purse",
+        "record",
+        "rule",
+    )
 
     def __init__(self, rule: BudgetRule, purse: Purse, record: Record, now_us: int) -> None:
         self.rule = rule
         self.purse = purse
         self.record = record
+        self.most = rule.limit if rule.hard else BOUNDLESS
+        self.least = rule.limit // 100
+        """What must be left for one call more to be let in, whatever it reserves."""
         self.begin, self.end = bounds(rule.period, now_us)
         self.counts_from = record.created_us
         self.next_level = 0
@@ -64,21 +102,19 @@ class Account:
 class Holding:
     """Everything that applies to calls of one combination of values; the same object for all of them."""
 
-    __slots__ = ("accounts", "guard", "guard_at", "meters", "nothing", "windows")
+    __slots__ = ("accounts", "guard", "guard_at", "nothing", "rows")
 
-    def __init__(
-        self,
-        windows: Sequence[Window],
-        meters: Sequence[Meter],
-        accounts: Sequence[Account],
-        guard: Guard | None,
-    ) -> None:
-        self.windows = tuple(windows)
-        self.meters = tuple(meters)
+    def __init__(self, rows: Sequence[Row], accounts: Sequence[Account], guard: Guard | None) -> None:
+        self.rows = tuple(rows)
         self.accounts = tuple(accounts)
         self.guard = guard
-        self.guard_at = self.windows.index(guard.window) if guard is not None else 0
-        self.nothing = not (windows or accounts)
+        self.guard_at = [row.window for row in rows].index(guard.window) if guard is not None else 0
+        """The place of the guard's window among the rows."""
+        self.nothing = not (rows or accounts)
+
+    @property
+    def meters(self) -> list[Meter]:
+        return [meter for row in self.rows for meter in row.meters]
 
 
 class Share(NamedTuple):
@@ -96,133 +132,95 @@ class Share(NamedTuple):
 
 
 @functools.lru_cache(1024)
-def _requests_head(limit: int) -> bytes:
-    """A format that takes what remains."""
-    return (
-        b"x-ratelimit-limit-requests: %d\r\nx-ratelimit-remaining-requests: %%d\r\n"
-        b"x-ratelimit-reset-requests: 60s\r\n" % limit
-    )
+def _told(requests: int, tokens: int) -> Told:
+    return Told(_lines("requests", requests), 1 / requests, _lines("tokens", tokens), 1 / tokens)
 
 
-@functools.lru_cache(1024)
-def _tokens_head(limit: int) -> bytes:
-    return (
-        b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %%d\r\n"
-        b"x-ratelimit-reset-tokens: 60s\r\n" % limit
-    )
+def _lines(of: str, limit: int) -> str:
+    """The reset is when all of it is free again if nothing more is sent. Empty where nothing is limited."""
+    if limit == BOUNDLESS:
+        return ""
+    return f"x-ratelimit-limit-{of}: {limit}\r\nx-ratelimit-reset-{of}: 60s\r\nx-ratelimit-remaining-{of}: "
 
 
 class Heard(Protocol):
     """What a lease tells its admission."""
 
     @property
-    def lines(self) -> Mapping[tuple[str, int], object]:
+    def lines(self) -> Mapping[Meter, object]:
         """Where calls wait."""
         ...
 
     def ended(self, holding: Holding) -> None: ...
 
-    def began_before(self, account: Account, now_us: int) -> None: ...
-
     def look_at_levels(self, account: Account, now_us: int) -> None: ...
 
 
-class Held:
-    """The lease of one call (`core.limits.Lease`). `amount` and `at_risk` are nano-dollars, the same in each budget;
-    `limits` hears that it is over where calls wait, and of a budget that has got to its next level."""
+class Held(msgspec.Struct, gc=False):
+    """The lease of one call (`core.limits.Lease`), filled by admission. `amount` and `at_risk` are nano-dollars, the
+    same in each budget; `limits` hears that it is over where calls wait, and of a budget that got to its next level."""
 
-    __slots__ = (
-        "_holding",
-        "_limits",
-        "_over",
-        "_reserved",
-        "_second",
-        "_shares",
-        "_tokens",
-        "amount",
-        "at_risk",
-        "used",
-    )
-
-    def __init__(
-        self,
-        holding: Holding,
-        second: int,
-        tokens: int,
-        limits: Heard,
-    ) -> None:
-        self._holding = holding
-        self._second = second
-        self._tokens = tokens
-        self._limits = limits
-        self._over = False
-        self._reserved: Sequence[tuple[Account, int]] = ()
-        """Each account with the period its money belongs to."""
-        self._shares: tuple[Share, ...] = ()
-        self.amount = self.at_risk = 0
-        self.used: Sequence[Used] = [window.add(second, tokens) for window in holding.windows]
-        """By window, with this call in it."""
-
-    def reserve(self, amount: int, at_risk: int, now_us: int) -> None:
-        self.amount, self.at_risk = amount, at_risk
-        self._reserved = reserved = []
-        for account in self._holding.accounts:
-            period = account.begin if now_us < account.end else account.period_at(now_us)
-            account.purse.reserve(period, amount, at_risk)
-            if now_us < account.counts_from:
-                self._limits.began_before(account, now_us)
-            reserved.append((account, period))
-
-    def share(self, taken: Share) -> None:
-        """It holds a part of what machines share, too."""
-        self._shares += (taken,)
+    limits: Heard
+    holding: Holding
+    second: int
+    tokens: int
+    used: list[Counted] = []
+    """By row, with this call in it; those that were counted so far."""
+    reserved: list[tuple[Account, int]] = []
+    """Each account with the period its money belongs to."""
+    amount: int = 0
+    at_risk: int = 0
+    shares: tuple[Share, ...] = ()
+    """What it holds of that which machines share, too."""
+    is_over: bool = False
 
     @property
     def head(self) -> bytes:
-        """The reset is when all of it is free again if nothing more is sent."""
-        requests: tuple[int, int] | None = None
-        tokens: tuple[int, int] | None = None
-        for _, at, most_requests, most_tokens, _, _ in self._holding.meters:
-            used = self.used[at]
-            if most_requests is not None:
-                left = most_requests - used.requests
-                if requests is None or left * requests[0] < requests[1] * most_requests:
-                    requests = most_requests, left
-            if most_tokens is not None:
-                left = most_tokens - used.tokens
-                if tokens is None or left * tokens[0] < tokens[1] * most_tokens:
-                    tokens = most_tokens, left
-        head = _requests_head(requests[0]) % max(0, requests[1]) if requests is not None else b""
-        return head if tokens is None else head + _tokens_head(tokens[0]) % max(0, tokens[1])
+        """Of requests and of tokens the limit of which the smallest part remains."""
+        requests = tokens = ""
+        requests_left = tokens_left = 0
+        least = least_tokens = 2.0
+        for row, used in zip(self.holding.rows, self.used):  # noqa: B905  (a refused call is not counted in all)
+            _, most_requests, most_tokens, _, told, _ = row
+            lines, each, token_lines, each_token = told
+            if lines and (part := (left := most_requests - used[0]) * each) < least:
+                requests, requests_left, least = lines, left, part
+            if token_lines and (part := (left := most_tokens - used[1]) * each_token) < least_tokens:
+                tokens, tokens_left, least_tokens = token_lines, left, part
+        if requests:
+            requests = f"{requests}{requests_left if requests_left > 0 else 0}\r\n"
+        if tokens:
+            requests = f"{requests}{tokens}{tokens_left if tokens_left > 0 else 0}\r\n"
+        return requests.encode()
 
     def settle(self, tokens: int | None, cost_nanousd: int | None, now_us: int) -> None:
-        if self._over:
+        if self.is_over:
             return
-        self._over = True
-        holding, cost = self._holding, cost_nanousd or 0
-        more = 0 if tokens is None else tokens - self._tokens
-        second = now_us // MICRO
-        for window in holding.windows:
-            window.settle(self._second, more, cost // NANO_PER_MICROUSD, second)
-        for account, period in self._reserved:
+        self.is_over = True
+        began, cost = self.second, cost_nanousd or 0
+        more = 0 if tokens is None else tokens - self.tokens
+        second, microusd = now_us // MICRO, cost // NANO_PER_MICROUSD
+        for window, _, _, _, _, _ in self.holding.rows:
+            window.settle(began, more, microusd, second)
+        for account, period in self.reserved:
             spent = account.purse.settle(period, self.amount, self.at_risk, cost)
             if spent >= account.next_at and cost:
-                self._limits.look_at_levels(account, now_us)
-        for share in self._shares:
-            share.allotment.end(share.amount, share.used_by(tokens, cost))
-        if self._limits.lines:
-            self._limits.ended(holding)
+                self.limits.look_at_levels(account, now_us)
+        if self.shares:
+            for share in self.shares:
+                share.allotment.end(share.amount, share.used_by(tokens, cost))
+        if self.limits.lines:
+            self.limits.ended(self.holding)
 
     def release(self, now_us: int) -> None:
-        if self._over:
+        if self.is_over:
             return
-        self._over = True
-        holding = self._holding
-        for window in holding.windows:
-            window.release(self._second, self._tokens)
-        for account, period in self._reserved:
+        self.is_over = True
+        for row, _ in zip(self.holding.rows, self.used, strict=False):
+            row.window.release(self.second, self.tokens)
+        for account, period in self.reserved:
             account.purse.settle(period, self.amount, self.at_risk, 0)
-        for share in self._shares:
+        for share in self.shares:
             share.allotment.end(share.amount, 0)
-        if self._limits.lines:
-            self._limits.ended(holding)
+        if self.limits.lines:
+            self.limits.ended(self.holding)

@@ -31,8 +31,8 @@ ASK_EVERY_US = 5_000_000
 PROFILE_EVERY_US = 6 * HOUR
 LONGEST_CALL_US = 900_000_000
 """A call that was cut off had begun at most so long before."""
-BOOKED_AFTER_US = 10_000_000
-"""The recorder has booked what a crash cut off, at the earliest."""
+BOOKED_AFTER_US = 4_000_000
+"""The recorder has booked what a crash cut off, where it says so: its word is up to two seconds old."""
 
 
 class Ledger:

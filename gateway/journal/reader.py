@@ -214,13 +214,14 @@ class FolderReader:
         note_recorded(self.path, segment, offset)
 
     def backlog(self, segment: int, offset: int) -> int:
-        """Bytes after a position. A live segment's unused rest counts only where it was read."""
+        """Bytes of frames after a position. A live segment's unused rest counts only where it was read, and its header
+        never: a worker that was started and has had no call yet leaves nothing to wait for."""
         waiting = 0
         for number in segment_numbers(self.path):
             if number < segment:
                 continue
             end = self.offset if number == self.segment else size_of(self.path / segment_name(number))
-            waiting += max(0, end - (offset if number == segment else 0))
+            waiting += max(0, end - max(offset if number == segment else 0, SEGMENT_HEADER_BYTES))
         return waiting
 
     def close(self) -> None:

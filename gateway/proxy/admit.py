@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gateway.core.key import ALL, Key, permits, within
@@ -33,8 +34,22 @@ def authenticated(keys: Keys, token: bytes | None) -> Key:
     if former is None:
         message = "This gateway key is not known; `callgate keys list` shows those that are."
         raise CallError(401, "invalid_api_key", message)
+    if former.revoked_at is None and former.tenant in keys.suspended:
+        raise suspended(former.tenant)
     what = "was revoked" if former.revoked_at is not None else "has expired"
     raise CallError(401, "invalid_api_key", f"The gateway key {former.name!r} {what}. Ask for a new one.")
+
+
+def refuse_suspended(keys: Keys, tags: Mapping[str, str]) -> None:
+    """CallError 403 for a call in the name of a suspended tenant, whose key is bound to none."""
+    tenant = tags.get("tenantSlug")
+    if tenant is not None and tenant in keys.suspended:
+        raise suspended(tenant)
+
+
+def suspended(tenant: str | None) -> CallError:
+    message = f"The tenant {tenant!r} is suspended: no calls are made for it. Ask whoever runs this gateway."
+    return CallError(403, "tenant_suspended", message, error_type="authentication")
 
 
 def permitted_here(key: Key, head: Head, door: Door, proxies: Sequence[str]) -> None:
@@ -77,5 +92,5 @@ def asked(exchange: Exchange, plan: Plan) -> Ask:
         plan.most_output,
         target.upstream.price_provider if target.model is not None else None,
         tags.get("prompt"),
-        hash(exchange.raw) if plan.held else None,
+        zlib.crc32(exchange.raw) if plan.held else None,
     )

@@ -119,7 +119,7 @@ def test_the_refusal_says_what_when_and_how_much():
     limits = limits_of(Limit(scope="tenant", requests_per_min=2))
     lease = limits.admit(ask(), NOW)
     assert lease.head == (
-        b"x-ratelimit-limit-requests: 2\r\nx-ratelimit-remaining-requests: 1\r\nx-ratelimit-reset-requests: 60s\r\n"
+        b"x-ratelimit-limit-requests: 2\r\nx-ratelimit-reset-requests: 60s\r\nx-ratelimit-remaining-requests: 1\r\n"
     )
     limits.admit(ask(), NOW + 20_000_000)
     error = refused(limits, ask(), NOW + 30_000_000)

@@ -25,7 +25,7 @@ WORKER = """
 import sys
 from pathlib import Path
 from gateway.control.counters.board import Board
-from gateway.core.limits.purse import Purse
+from gateway.core.limits.purse import Purse, fits
 from gateway.core.limits.window import Window
 
 folder, number, limit, rounds, now, period = Path(sys.argv[1]), *map(int, sys.argv[2:7])
@@ -37,15 +37,12 @@ sys.stdin.readline()
 admitted = highest = bought = 0
 for _ in range(rounds):
     second = now // 1_000_000
-    used = window.add(second, 10).requests
-    if used > limit:
+    if window.add(second, 10)[0] > limit:
         window.release(second, 10)
     else:
         admitted += 1
         window.settle(second, 0, 0, second)
-    purse.reserve(period, 1_000, 0)
-    board.region.fence()
-    if purse.fits(period, 1_000, 1_000_000):
+    if fits(purse.reserve(period, 1_000, 0), 1_000, 1_000_000, 10_000):
         purse.settle(period, 1_000, 0, 900)
         bought += 1
     else:

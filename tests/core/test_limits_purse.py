@@ -7,11 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.limits.period import DAY, MICRO, NEVER, bounds, spelled
-from gateway.core.limits.purse import WORDS, Purse, merge, orphan
+from gateway.core.limits.purse import WORDS, Purse, fits, merge, orphan
 from gateway.core.limits.region import Region
 
 AREA = 16
 TODAY = 20_000 * DAY
+
+
+def may_stay(purse: Purse, amount: int, limit: int) -> bool:
+    """Whether it may stay."""
+    return fits(purse.reserve(TODAY, amount, 0), amount, limit, limit // 100)
 
 
 def purses(areas: int) -> tuple[memoryview, list[Purse]]:
@@ -30,8 +35,7 @@ def test_a_budget_is_overshot_by_less_than_one_reservation(calls, limit):
     spent, under_way, largest = 0, [], 0
     for worker, amount, share, ends in calls:
         purse = workers[worker]
-        purse.reserve(TODAY, amount, 0)
-        if purse.fits(TODAY, amount, limit):
+        if may_stay(purse, amount, limit):
             largest = max(largest, amount)
             under_way.append((purse, amount, int(amount * share)))
         else:
@@ -50,10 +54,7 @@ def test_a_budget_is_overshot_by_less_than_one_reservation(calls, limit):
 def test_less_than_a_hundredth_is_left_unused():
     _, (purse,) = purses(1)
     spent = 0
-    while True:
-        purse.reserve(TODAY, 400, 0)
-        if not purse.fits(TODAY, 400, 10_000):
-            break
+    while may_stay(purse, 400, 10_000):
         purse.settle(TODAY, 400, 0, 30)
         spent += 30
     assert 9_900 < spent <= 10_000
@@ -62,10 +63,7 @@ def test_less_than_a_hundredth_is_left_unused():
 def test_what_the_log_had_before_counts():
     _, (purse,) = purses(1)
     purse.know(TODAY, 990)
-    purse.reserve(TODAY, 10, 0)
-    assert purse.fits(TODAY, 10, 1000)
-    purse.reserve(TODAY, 10, 0)
-    assert not purse.fits(TODAY, 10, 1000)
+    assert [may_stay(purse, 10, 1000) for _ in range(2)] == [True, False]
     assert purse.money(TODAY).spent == 990
     assert purse.money(TODAY + DAY).spent == 0
 
@@ -87,11 +85,11 @@ def test_what_calls_of_a_killed_worker_had_reserved_counts_until_the_log_knows_b
     assert dead.orphans(TODAY) == TODAY + 5
     money = alive.money(TODAY)
     assert (money.reserved, money.at_risk, money.calls, money.orphaned) == (0, 0, 0, 995)
-    alive.reserve(TODAY, 500, 0)
-    assert not alive.fits(TODAY, 500, 1000)
+    assert not may_stay(alive, 500, 1000)
+    alive.settle(TODAY, 500, 0, 0)
     dead.resolve_orphans(TODAY, 20)
     assert dead.orphans(TODAY) is None
-    assert alive.fits(TODAY, 500, 1000)
+    assert may_stay(alive, 500, 1000)
     assert alive.money(TODAY).spent == 20
 
 

@@ -20,16 +20,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.core.limits import purse, window
+from gateway.core.limits import purse, repeats, window
 from gateway.core.limits.region import Region
 
 MAGIC = 0x43_41_4C_4C_47_41_54_45
-VERSION = 1
+VERSION = 2
 RECORDS = 65_536
 SPARE = 256
 """Records kept for those that many values share, should the board ever be full."""
-AREA_WORDS = RECORDS * 64
-"""Enough for all records where most keep one series."""
+REPEATS_AT = RECORDS * 64
+"""Where an area's records end and its table of repeated bodies begins. Enough for all records where most keep one
+series."""
+AREA_WORDS = REPEATS_AT + repeats.WORDS
 EARLY_US = 5_000_000
 """A call that began longer before its record was there (its body took that long) does not move the record's begin."""
 STALE_US = 120_000_000
@@ -172,7 +174,7 @@ class Board:
         words = self.region.words
         at, size = words[_NEXT], _size(kind)
         kept_free = 0 if spare else SPARE
-        if self._seen + kept_free >= RECORDS or at + size + kept_free * window.words_of(3) > AREA_WORDS:
+        if self._seen + kept_free >= RECORDS or at + size + kept_free * window.words_of(3) > REPEATS_AT:
             return None
         entry = _HEADER_WORDS + self._seen * _ENTRY_WORDS
         words[entry + _HASH], words[entry + _HASH + 1] = digest
@@ -236,7 +238,7 @@ def _mapped(path: Path) -> mmap.mmap:
 def _make_fit(path: Path, areas: int, now_us: int) -> None:
     """A board with so many areas: the one that is there, or a new one with what still counts of the old."""
     old = _readable(path)
-    if old is not None and old[_AREAS] == areas and old[_COUNT] < RECORDS // 2 and old[_NEXT] < AREA_WORDS // 2:
+    if old is not None and old[_AREAS] == areas and old[_COUNT] < RECORDS // 2 and old[_NEXT] < REPEATS_AT // 2:
         old.release()
         return
     fresh = path.with_name("board.new")

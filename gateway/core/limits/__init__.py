@@ -42,7 +42,7 @@ class Ask(msgspec.Struct, gc=False):
     """The provider's name in the price catalogue; None for a call that is not priced."""
     prompt: str | None = None
     fingerprint: int | None = None
-    """Equal for equal bodies, `hash(body)`; None where it was not made."""
+    """Equal for equal bodies, in every worker: their CRC-32. None where it was not made."""
     waited: bool = False
     """Set by who asks again after Wait."""
 

@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 from gateway.core.limits import DEFAULT_OUTPUT_TOKENS, Ask
 from pricing import Catalog
-from pricing.money import ATTO_PER_NANO
+from pricing.card import Rate
 from pricing.price import Price
 
 BYTES_PER_TOKEN = 4
 """What the estimate of input tokens goes by. A token has a byte at least, so the input is at most so many times it."""
+ATTO_PER_PICO = 1_000_000
+PICO_PER_NANO = 1000
 LONG_PROMPT = 100_000
 """From here on prices may have tiers: looked up for the call instead of remembered for the model."""
 REMEMBER_US = 60_000_000
@@ -25,9 +27,11 @@ default then. Both 0 where there is no price: what cannot be priced cannot be he
 
 
 class _Rates(NamedTuple):
-    input_atto: int
-    output_atto: int
-    request_atto: int
+    """Pico-dollars, rounded up: small numbers, for this runs for every call."""
+
+    input: int
+    output: int
+    request: int
     longest: int
     until_us: int
 
@@ -53,15 +57,14 @@ class Estimator:
             rates = self._look_up(provider, model, tokens, now_us)
         each_input, each_output, fee, longest, _ = rates
         output = ask.max_output_tokens
+        beyond = 0
         if output is None:
             output = DEFAULT_OUTPUT_TOKENS
-            longest = max(output, longest)
-        else:
-            longest = output
-        input_atto = tokens * each_input
-        amount = (input_atto + output * each_output + fee) // ATTO_PER_NANO
-        worst = (BYTES_PER_TOKEN * input_atto + longest * each_output + fee) // ATTO_PER_NANO
-        return amount, worst - amount
+            if longest > output:
+                beyond = (longest - output) * each_output
+        given = tokens * each_input
+        amount = (given + output * each_output + fee) // PICO_PER_NANO
+        return amount, ((BYTES_PER_TOKEN - 1) * given + beyond) // PICO_PER_NANO
 
     def _look_up(self, provider: str, model: str, input_tokens: int, now_us: int) -> _Rates:
         price = self._catalog.find(provider, model, now_us)
@@ -79,12 +82,16 @@ def _rates(price: Price | None, input_tokens: int, until_us: int) -> _Rates:
     situation = price.card.situation(None, input_tokens)
     given, made, fee = situation["input"], situation[price.card.plain_output], situation["request"]
     return _Rates(
-        given.atto if given is not None else 0,
-        made.atto if made is not None else 0,
-        fee.atto if fee is not None else 0,
+        _pico(given),
+        _pico(made),
+        _pico(fee),
         price.max_output_tokens or 0,
         until_us,
     )
+
+
+def _pico(rate: Rate | None) -> int:
+    return -(-rate.atto // ATTO_PER_PICO) if rate is not None else 0
 
 
 _NOTHING = (0, 0)

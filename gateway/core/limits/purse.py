@@ -20,7 +20,10 @@ a killed worker had reserved, ORPHANED_AT (µs) when that was found."""
 
 
 _amounts = struct.Struct("6q").unpack_from
-"""PERIOD to ORPHANED at once, of a place in bytes: native words, so that each is read whole."""
+_put_reserved = struct.Struct("3q").pack_into
+_put_settled = struct.Struct("4q").pack_into
+"""PERIOD to ORPHANED at once, of a place in bytes; RESERVED to CALLS, and SPENT to CALLS. Native words, so that each is
+read and written whole, and in this order."""
 
 
 class Money:
@@ -42,90 +45,88 @@ class Money:
 class Purse:
     """`at` is its record's place. Amounts are nano-dollars."""
 
-    __slots__ = ("_base", "_base_of", "_own", "_records", "_words")
+    __slots__ = ("_at", "_base", "_base_of", "_fence", "_others", "_words")
 
     def __init__(self, region: Region, at: int) -> None:
         self._words = region.words
-        self._records = tuple(base + at for base in region.bases)
-        self._own = region.own + at
+        self._at = (region.own + at) * 8
+        self._others = tuple((base + at) * 8 for base in region.bases if base != region.own)
+        self._fence = region.fence
         self._base = self._base_of = 0
 
     def know(self, period: int, base: int) -> None:
         """What the log has of this period from before the record was made."""
         self._base, self._base_of = base, period
 
-    def reserve(self, period: int, amount: int, at_risk: int) -> None:
-        """`period` is its begin; another one than the record has begins it anew."""
-        words, own = self._words, self._own
-        if words[own] != period:
+    def reserve(self, period: int, amount: int, at_risk: int) -> int:
+        """`period` is its begin; another one than the record has begins it anew. What was taken before, by all
+        workers: spent, reserved, or reserved by calls that a crash cut off."""
+        words, at = self._words, self._at
+        of, spent, reserved, risk, calls, orphaned = _amounts(words, at)
+        if of != period:
             self._begin(period)
-        _, _, reserved, risk, calls, _ = _amounts(words, own * 8)
-        words[own + 2] = reserved + amount  # RESERVED, AT_RISK, CALLS: spelled out, for this runs for every call
-        words[own + 3] = risk + at_risk
-        words[own + 4] = calls + 1
-
-    def fits(self, period: int, amount: int, limit: int) -> bool:
-        """Whether what was just reserved may stay."""
-        taken = (self._base if self._base_of == period else 0) - amount
-        words = self._words
-        for record in self._records:
-            of, spent, reserved, _, _, orphaned = _amounts(words, record * 8)
-            if of == period:
-                taken += spent + reserved + orphaned
-        least = limit // 100
-        return taken + (amount if amount < least else least) <= limit
+            spent = reserved = risk = calls = orphaned = 0
+        _put_reserved(words, at + 16, reserved + amount, risk + at_risk, calls + 1)
+        taken = spent + reserved + orphaned
+        if self._base_of == period:
+            taken += self._base
+        if self._others:
+            self._fence()
+            for other in self._others:
+                of, spent, reserved, _, _, orphaned = _amounts(words, other)
+                if of == period:
+                    taken += spent + reserved + orphaned
+        return taken
 
     def settle(self, period: int, amount: int, at_risk: int, cost: int) -> int:
         """What is spent of the period then, by all workers. Where the call's period is over nothing changes: its money
         belonged to that one."""
-        words, own = self._words, self._own
-        of, spent, reserved, risk, calls, _ = _amounts(words, own * 8)
+        words, at = self._words, self._at
+        of, spent, reserved, risk, calls, _ = _amounts(words, at)
         if of != period:
             return 0
-        if cost:
-            words[own + 1] = spent + cost  # first, so that nobody finds less taken than is
-        if amount:
-            words[own + 2] = reserved - amount
-        if at_risk:
-            words[own + 3] = risk - at_risk
-        words[own + 4] = calls - 1
-        return self.spent(period)
+        spent += cost  # written first, so that nobody finds less taken than is
+        _put_settled(words, at + 8, spent, reserved - amount, risk - at_risk, calls - 1)
+        if self._base_of == period:
+            spent += self._base
+        for other in self._others:
+            if words[other >> 3] == period:
+                spent += words[(other >> 3) + SPENT]
+        return spent
 
     def money(self, period: int) -> Money:
-        words = self._words
-        records = [record for record in self._records if words[record] == period]
-        spent, reserved, at_risk, calls, orphaned = (
-            sum(words[record + word] for record in records) for word in (SPENT, RESERVED, AT_RISK, CALLS, ORPHANED)
-        )
+        records = [_amounts(self._words, at) for at in (self._at, *self._others)]
+        mine = [amounts[SPENT:] for amounts in records if amounts[PERIOD] == period] or [(0, 0, 0, 0, 0)]
+        spent, reserved, at_risk, calls, orphaned = map(sum, zip(*mine, strict=True))
         return Money((self._base if self._base_of == period else 0) + spent, reserved, at_risk, calls, orphaned)
 
     def spent(self, period: int) -> int:
         """What was settled in it, by all workers."""
-        words = self._words
-        spent = self._base if self._base_of == period else 0
-        for record in self._records:
-            if words[record] == period:
-                spent += words[record + SPENT]
-        return spent
+        return self.money(period).spent
 
     def orphans(self, period: int) -> int | None:
         """When calls were last found cut off by a crash (µs), of this worker's area; None where there are none."""
-        words, own = self._words, self._own
+        words, own = self._words, self._at >> 3
         return words[own + ORPHANED_AT] if words[own] == period and words[own + ORPHANED] else None
 
     def resolve_orphans(self, period: int, cost: int) -> None:
         """The log has the cut calls now: what it booked for them replaces what they had reserved."""
-        words, own = self._words, self._own
+        words, own = self._words, self._at >> 3
         if words[own] == period:
             words[own + SPENT] += cost
             words[own + ORPHANED] = 0
 
     def _begin(self, period: int) -> None:
-        words, own = self._words, self._own
+        words, own = self._words, self._at >> 3
         words[own] = -1  # nobody counts it while it is half cleared
         for word in range(own + 1, own + WORDS):
             words[word] = 0
         words[own] = period
+
+
+def fits(taken: int, amount: int, limit: int, least: int) -> bool:
+    """Whether what was just reserved may stay, where so much was taken before; `least` is a hundredth of the limit."""
+    return taken + (amount if amount < least else least) <= limit
 
 
 def orphan(words: memoryview, record: int, now_us: int) -> None:

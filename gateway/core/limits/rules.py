@@ -80,12 +80,10 @@ class Rules:
         self._tags = tuple(scope.partition(":")[2] for scope in scopes if scope.startswith("tag:"))
         fields = [field for scope in scopes for field in _FIELDS.get(scope, ())]
         self._fields: Callable[[Ask], Any] = attrgetter(*fields) if fields else lambda _: None
+        self.identity: Callable[[Ask], object] = self._with_tags if self._tags else self._fields
 
-    def identity(self, ask: Ask) -> object:
-        if not self._tags:
-            return self._fields(ask)
-        tags = ask.tags
-        return self._fields(ask), *[tags.get(key) for key in self._tags]
+    def _with_tags(self, ask: Ask) -> object:
+        return self._fields(ask), *map(ask.tags.get, self._tags)
 
     def applicable(self, ask: Ask) -> Applicable:
         rates: list[RateRule] = []

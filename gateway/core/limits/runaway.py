@@ -19,7 +19,6 @@ from gateway.settings.limits import Runaway
 HOUR = 3_600_000_000
 WEEK_HOURS = 168
 MICROUSD = 1_000_000
-_MOST_BODIES = 20_000
 
 
 class Hour(NamedTuple):
@@ -81,26 +80,3 @@ def bound_at(profile: Profile | None, rule: Runaway, now_us: int) -> Bound:
 
 def _hour_of_week(at_us: int) -> int:
     return at_us // HOUR % WEEK_HOURS
-
-
-class Repeats:
-    """How often each body came in the last minute: the running minute's count, and of the one before as much as of it
-    is still within sixty seconds."""
-
-    __slots__ = ("_before", "_minute", "_now")
-
-    def __init__(self) -> None:
-        self._minute = 0
-        self._now: dict[int, int] = {}
-        self._before: dict[int, int] = {}
-
-    def add(self, fingerprint: int, second: int) -> int:
-        minute, into = divmod(second, 60)
-        if minute != self._minute:
-            self._before = self._now if minute == self._minute + 1 else {}
-            self._now = {}
-            self._minute = minute
-        count = self._now.get(fingerprint, 0) + 1
-        if count > 1 or len(self._now) < _MOST_BODIES:
-            self._now[fingerprint] = count
-        return count + self._before.get(fingerprint, 0) * (60 - into) // 60

@@ -1,8 +1,8 @@
 """A sliding window over the last minute, counted together by all workers; and the calls under way.
 
-For each second a worker keeps how much it had counted *before* that second began, in rings of 64 seconds. What it
+For each second a worker keeps how much it had counted *before* that second began, in a ring of 64 seconds. What it
 counted in the window is then what it has counted in all, less what it had counted before the window's first second:
-three reads, however wide the window.
+one look into the ring, however wide the window.
 
 The window is the current second and the sixty before it, so it covers any 60 s whole: never more than the limit
 within any 60 s. The error is on the other side: a call may count for up to 61 s, so that a caller who always asks for
@@ -12,8 +12,7 @@ all it can get is given 60/61 of the limit in the long run (1.6 % less), and its
 from __future__ import annotations
 
 import struct
-
-import msgspec
+from typing import NamedTuple
 
 from gateway.core.limits.region import Region
 
@@ -24,11 +23,18 @@ MASK = 0xFFFF_FFFF
 NEGATIVE = 1 << 31
 
 STAMP, IN_FLIGHT, REQUESTS, TOKENS, MICROUSD, HEAD_WORDS = range(6)
-"""The words of a record: the second of the last write, calls under way, and what was ever counted; then the rings."""
+"""The words of a record: the second of the last write, calls under way, and what was ever counted; then the ring, for
+each second the 32-bit numbers of the series side by side, so that one look finds them all."""
 RING_WORDS = RING // 2
+_RING_AT = 2 * HEAD_WORDS
+"""Where it begins, counted in 32-bit numbers."""
+_LAST = RING - 1
 
 _head = struct.Struct("5q").unpack_from
-"""STAMP to MICROUSD at once, of a place in bytes: native words, so that each is read whole."""
+_put_added = struct.Struct("3q").pack_into
+_put_settled = struct.Struct("4q").pack_into
+"""STAMP to MICROUSD at once, of a place in bytes; IN_FLIGHT to TOKENS, and to MICROUSD. Native words, so that each is
+read and written whole."""
 
 
 def words_of(series: int) -> int:
@@ -36,7 +42,7 @@ def words_of(series: int) -> int:
     return HEAD_WORDS + series * RING_WORDS
 
 
-class Used(msgspec.Struct, gc=False):
+class Used(NamedTuple):
     """Of one window, by all workers."""
 
     requests: int
@@ -45,95 +51,93 @@ class Used(msgspec.Struct, gc=False):
     in_flight: int
 
 
+Counted = tuple[int, int, int, int]
+"""As `Used`, without its names: it is made for every call."""
+
+
 class Window:
     """What one value of a scope (a tenant, a key) has used. `at` is its record's place in the region.
 
     Seconds are whole seconds UTC. A clock that is set back counts on in the second it had reached.
     """
 
-    __slots__ = ("_fence", "_halves", "_others", "_own", "_records", "_rings", "_series", "_words")
+    __slots__ = ("_at", "_fence", "_halves", "_others", "_series", "_words")
 
     def __init__(self, region: Region, at: int, series: int = 3) -> None:
         self._words, self._halves = region.words, region.halves
-        self._records = tuple(base + at for base in region.bases)
         self._series = series
-        self._own = region.own + at
-        self._others = tuple(record for record in self._records if record != self._own)
+        self._at = (region.own + at) * 8
+        self._others = tuple(base + at for base in region.bases if base != region.own)
         self._fence = region.fence
-        self._rings = 2 * (self._own + HEAD_WORDS)
 
-    def add(self, second: int, tokens: int) -> Used:
+    def add(self, second: int, tokens: int) -> Counted:
         """One call more, under way; what is used with it. Written first and read after: it runs for every call."""
-        words, halves, own, series = self._words, self._halves, self._own, self._series
-        stamp, in_flight, requests, all_tokens, microusd = _head(words, own * 8)
+        words, at, series = self._words, self._at, self._series
+        stamp, in_flight, requests, all_tokens, microusd = _head(words, at)
         if second > stamp:
             self._advance(stamp, second)
         in_flight += 1
         requests += 1
-        words[own + 1] = in_flight  # IN_FLIGHT, REQUESTS, TOKENS
-        words[own + 2] = requests
-        place = (second - SPAN_S) & (RING - 1)
-        ring = self._rings + place
-        requests = requests - halves[ring] & MASK
+        all_tokens += tokens
+        _put_added(words, at + 8, in_flight, requests, all_tokens)
+        halves = self._halves
+        before = (at >> 2) + _RING_AT + ((second - SPAN_S) & _LAST) * series
+        requests = requests - halves[before] & MASK
         if series > 1:
-            all_tokens += tokens
-            words[own + 3] = all_tokens
-            all_tokens = all_tokens - halves[ring + RING] & MASK
-            microusd = microusd - halves[ring + 2 * RING] & MASK if series > 2 else 0
+            all_tokens = all_tokens - halves[before + 1] & MASK
+            microusd = microusd - halves[before + 2] & MASK if series > 2 else 0
+        else:
+            all_tokens = microusd = 0
         if self._others:
             self._fence()
             more = self._sum(self._others, second)
-            return Used(
-                requests + more.requests, all_tokens + more.tokens, microusd + more.microusd, in_flight + more.in_flight
-            )
-        return Used(requests, all_tokens, microusd, in_flight)
+            return requests + more[0], all_tokens + more[1], microusd + more[2], in_flight + more[3]
+        return requests, all_tokens, microusd, in_flight
 
     def used(self, second: int) -> Used:
         """Within the window that ends with `second`."""
-        return self._sum(self._records, second)
+        return Used(*self._sum((self._at >> 3, *self._others), second))
 
-    def _sum(self, records: tuple[int, ...], second: int) -> Used:
+    def _sum(self, records: tuple[int, ...], second: int) -> Counted:
         words, halves, series = self._words, self._halves, self._series
         first = second - SPAN_S
-        place = first & (RING - 1)
+        place = (first & _LAST) * series + _RING_AT
         requests = tokens = microusd = in_flight = 0
         for record in records:
             stamp, under_way, all_requests, all_tokens, all_microusd = _head(words, record * 8)
             in_flight += under_way
             if stamp < first:
                 continue
-            ring = 2 * (record + HEAD_WORDS) + place
+            before = 2 * record + place
             # Below zero for the moment in which a correction is being written: nothing then.
-            if (more := all_requests - halves[ring] & MASK) < NEGATIVE:
+            if (more := all_requests - halves[before] & MASK) < NEGATIVE:
                 requests += more
             if series > 1:
-                if (more := all_tokens - halves[ring + RING] & MASK) < NEGATIVE:
+                if (more := all_tokens - halves[before + 1] & MASK) < NEGATIVE:
                     tokens += more
-                if series > 2 and (more := all_microusd - halves[ring + 2 * RING] & MASK) < NEGATIVE:
+                if series > 2 and (more := all_microusd - halves[before + 2] & MASK) < NEGATIVE:
                     microusd += more
-        return Used(requests, tokens, microusd, in_flight)
+        return requests, tokens, microusd, in_flight
 
     def settle(self, began: int, tokens_more: int, microusd: int, second: int) -> None:
         """The call that was added in the second `began` is over, and used so many tokens more (or fewer) than it had
         reserved. Tokens count where they were reserved, money where it became known."""
-        words, own, series = self._words, self._own, self._series
-        stamp, in_flight, _, tokens, money = _head(words, own * 8)
-        words[own + 1] = in_flight - 1
-        if tokens_more and series > 1:
-            if began == stamp:
-                words[own + 3] = tokens + tokens_more
-            else:
-                self._correct(began, TOKENS, tokens_more)
-        if microusd and series > 2:
-            if second > stamp:
-                self._advance(stamp, second)
-            words[own + 4] = money + microusd
+        words, at, series = self._words, self._at, self._series
+        if tokens_more and series > 1 and began != words[at >> 3]:
+            self._correct(began, TOKENS, tokens_more)
+            tokens_more = 0
+        stamp, in_flight, requests, tokens, money = _head(words, at)
+        tokens += tokens_more
+        if microusd and second > stamp:
+            words[(at >> 3) + TOKENS] = tokens  # they belong to the second that is over
+            self._advance(stamp, second)
+        _put_settled(words, at + 8, in_flight - 1, requests, tokens, money + microusd)
 
     def release(self, began: int, tokens: int) -> None:
         """The call that was added in the second `began` did not happen."""
-        self._words[self._own + IN_FLIGHT] -= 1
+        self._words[(self._at >> 3) + IN_FLIGHT] -= 1
         self._correct(began, REQUESTS, -1)
-        if tokens and self._series > 1:
+        if tokens:
             self._correct(began, TOKENS, -tokens)
 
     def retry_at(self, second: int, requests: int | None, tokens: int | None) -> int:
@@ -148,42 +152,37 @@ class Window:
 
     def _advance(self, stamp: int, second: int) -> None:
         """Writes what had been counted before each second since the last one. The stamp last: who reads meanwhile
-        finds the rings up to the old one as they were."""
-        words, halves = self._words, self._halves
-        if second == stamp + 1:
-            ring = self._rings + (second & (RING - 1))
-            for at in range(self._own + REQUESTS, self._own + REQUESTS + self._series):
-                halves[ring] = words[at] & MASK
-                ring += RING
-            words[self._own] = second
-            return
-        steps = range(stamp + 1, second + 1) if second - stamp < RING else range(RING)
-        ring = self._rings
-        for series in range(self._series):
-            before = words[self._own + REQUESTS + series] & MASK
-            for step in steps:
-                halves[ring + (step & (RING - 1))] = before
-            ring += RING
-        words[self._own] = second
+        finds the ring up to the old one as it was."""
+        words, halves, series = self._words, self._halves, self._series
+        own = self._at >> 3
+        ring = 2 * own + _RING_AT
+        before = [words[at] & MASK for at in range(own + REQUESTS, own + REQUESTS + series)]
+        for step in range(stamp + 1, second + 1) if second - stamp < RING else range(RING):
+            place = ring + (step & _LAST) * series
+            for number in before:
+                halves[place] = number
+                place += 1
+        words[own] = second
 
-    def _correct(self, began: int, series: int, more: int) -> None:
+    def _correct(self, began: int, word: int, more: int) -> None:
         """As if `more` had been counted in the second `began`."""
         words, halves = self._words, self._halves
-        stamp = words[self._own]
-        if stamp - began >= RING:
-            began = stamp - RING + 1  # it has left the window: all there is lies after it
-            steps = range(RING)
-        else:
-            steps = range(began + 1, stamp + 1)
-        ring = self._rings + (series - REQUESTS) * RING
-        total = words[self._own + series] + more
+        own = self._at >> 3
+        number = word - REQUESTS
+        total = words[own + word] + more
+        if number >= self._series:
+            words[own + word] = total
+            return
+        stamp = words[own]
+        # Where it has left the window, all there is lies after it.
+        steps = range(began + 1, stamp + 1) if stamp - began < RING else range(RING)
         if more > 0:
-            words[self._own + series] = total
+            words[own + word] = total
         for step in steps:
-            place = ring + (step & (RING - 1))
+            place = 2 * own + _RING_AT + (step & _LAST) * self._series + number
             halves[place] = halves[place] + more & MASK
         if more <= 0:
-            words[self._own + series] = total
+            words[own + word] = total
 
 
 def merge(old: memoryview, records: list[int], new: memoryview, target: int, series: int) -> None:
@@ -191,18 +190,17 @@ def merge(old: memoryview, records: list[int], new: memoryview, target: int, ser
     newest = max(old[record] for record in records)
     new[target] = newest
     ring_of = old.cast("B").cast("I")
-    rings = new.cast("B").cast("I")
+    ring = new.cast("B").cast("I")
     for record in records:
         for number in range(series):
             new[target + REQUESTS + number] += old[record + REQUESTS + number]
-            ring = number * RING
             for second in range(newest - RING + 1, newest + 1):
-                place = ring + (second & (RING - 1))
+                place = _RING_AT + (second & _LAST) * series + number
                 if second <= old[record]:
-                    before = ring_of[2 * (record + HEAD_WORDS) + place] if second > old[record] - RING else 0
+                    before = ring_of[2 * record + place] if second > old[record] - RING else 0
                 else:
                     before = old[record + REQUESTS + number]
-                there = 2 * (target + HEAD_WORDS) + place
-                rings[there] = rings[there] + before & MASK
+                there = 2 * target + place
+                ring[there] = ring[there] + before & MASK
     ring_of.release()
-    rings.release()
+    ring.release()
