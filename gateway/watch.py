@@ -1,4 +1,4 @@
-"""Reloading the configuration while the gateway runs: on SIGHUP, and when the file changes.
+"""Reloading the configuration while the gateway runs: on SIGHUP, and when the file or one with a sealing key changes.
 
 A reload is all or nothing: a configuration that does not hold together is refused with its problems in the log, and
 the old one stays in force.
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gateway.config import Loaded, file_to_watch, load, restart_needed
 from gateway.errors import ConfigError
+from gateway.store.sealing import sealing_keys
 
 logger = logging.getLogger("callgate.config")
 
@@ -32,7 +33,7 @@ class Watcher:
         self._changed = changed
         self._interval_s = interval_s
         self._file = file_to_watch(loaded)
-        self._taken = self._seen = _stamp(self._file)
+        self._taken = self._seen = self._stamps()
         self._task: asyncio.Task[None] | None = None
 
     def start(self, *, on_sighup: bool = True) -> None:
@@ -59,16 +60,17 @@ class Watcher:
 
         The second look matters: half a file can be valid YAML. A file that is gone changes nothing until it is back.
         """
-        stamp = _stamp(self._file)
-        if stamp is not None and stamp != self._taken and stamp == self._seen:
+        stamps = self._stamps()
+        if stamps[self._file] is not None and stamps != self._taken and stamps == self._seen:
             self.reload()
-        self._seen = stamp
+        self._seen = stamps
 
     def reload(self) -> None:
         """Reads everything again, now."""
-        self._taken = _stamp(self._file)
+        self._taken = self._stamps()
         try:
             loaded = load(self.loaded.source if self.loaded.path else None, self.loaded.overrides)
+            sealing_keys(loaded.settings.privacy.encryption)
         except ConfigError as error:
             self.refused = error
             logger.error("configuration refused, the old one stays in force:\n%s", error)
@@ -84,7 +86,15 @@ class Watcher:
             logger.exception("the configuration of %s could not be put into force", loaded.source)
             return
         self.loaded = loaded
+        self._taken = self._stamps() | {path: stamp for path, stamp in self._taken.items() if path in self._files()}
         logger.info("configuration reloaded from %s", loaded.source)
+
+    def _files(self) -> list[Path]:
+        """The configuration's, and those with the keys it names."""
+        return [self._file, *self.loaded.settings.privacy.encryption.files]
+
+    def _stamps(self) -> dict[Path, Stamp]:
+        return {path: _stamp(path) for path in self._files()}
 
 
 def _stamp(path: Path) -> Stamp:

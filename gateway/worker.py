@@ -33,16 +33,18 @@ from gateway.control.readings import Meter
 from gateway.control.secret import load_secret
 from gateway.control.state import AppState, PoolUse
 from gateway.control.vitals import Vitals
+from gateway.core.sealing import Sealer
 from gateway.demo import connect
 from gateway.errors import CallgateError
 from gateway.journal import JournalWriter
 from gateway.proxy import failures
+from gateway.proxy.client_connection import ConnectionSweep
 from gateway.proxy.connect import Connector
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.gateway import Counters, Gateway
 from gateway.proxy.inflight import InFlightCalls
 from gateway.proxy.inside import InsideCaller
-from gateway.proxy.protocol import ConnectionSweep, GatewayProtocol
+from gateway.proxy.protocol import GatewayProtocol
 from gateway.proxy.routes import LiveRoutes
 from gateway.proxy.table import Pools, Table
 from gateway.proxy.tunnel import Tunnel
@@ -50,7 +52,7 @@ from gateway.recorder.health import read_health
 from gateway.settings import Settings
 from gateway.site import make_app
 from gateway.store import open_store
-from gateway.store.sealing import sealer_of
+from gateway.store.sealing import sealing_keys
 from gateway.translation import Engine, Translator
 from gateway.watch import Watcher
 from pricing import Catalog
@@ -82,14 +84,15 @@ class Worker:
         self._pools = Pools(Connector(), connect, Translator(self._engine))
         self._server: _Server | None = None
         self._configurations: ConfigurationLog | None = None
+        self._sealer = Sealer()
 
     async def run(self, ready: Callable[[AppState, str | None], None]) -> None:
         """Serves until a signal. `ready` is called when the first call can be taken, with the secret of the first
         gateway key where one was just made."""
         loaded = self.loaded
         secret = load_secret(loaded.data)
-        sealer = sealer_of(loaded.settings.privacy.encryption)
-        store = open_store(loaded.settings.store.url, loaded.data, sealer)
+        self._sealer.use(sealing_keys(loaded.settings.privacy.encryption))
+        store = open_store(loaded.settings.store.url, loaded.data, self._sealer)
         await store.connect()
         identity = Identity(loaded.settings, secret, store, loaded.data)
         keyring = identity.keyring
@@ -100,7 +103,7 @@ class Worker:
             loaded.data / "journal" / f"worker-{self.number}-{os.getpid()}",
             max_bytes=loaded.settings.log.journal_max_mb * 1024 * 1024,
         )
-        answers = StoredAnswers(store, lambda: int(self.loaded.settings.cache.max_mb * 1024 * 1024), sealer)
+        answers = StoredAnswers(store, lambda: int(self.loaded.settings.cache.max_mb * 1024 * 1024), self._sealer)
         gateway = Gateway(
             table=Table(loaded.settings, loaded.proxies, catalog, self._pools),
             pools=self._pools,
@@ -187,6 +190,7 @@ class Worker:
 
     def _reload(self, gateway: Gateway, state: AppState, loaded: Loaded) -> None:
         """A new configuration, all of it at once; calls in flight keep the one they began with."""
+        self._sealer.use(sealing_keys(loaded.settings.privacy.encryption))
         catalog = current_catalog(loaded)
         gateway.use(Table(loaded.settings, loaded.proxies, catalog, self._pools))
         if state.limiting is not None:

@@ -176,7 +176,7 @@ def make_key() -> None:
 def rotate(config: str | None, data: str | None) -> None:
     """Seal every body with the first of privacy.encryption.sealing_keys; open them all where there are none.
 
-    Put a new key first, restart the gateway, run this, and take the old key out.
+    Put a new key first, let the gateway say that it took the configuration over, run this, and take the old key out.
     """
     loaded = load_for(config, data=data)
     total = asyncio.run(_resealed(loaded))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import zstandard
 
-from gateway.core.sealing import SealedError, Sealer, is_sealed, key_of
+from gateway.core.sealing import SealedError, Sealer
 from gateway.errors import StoreError
 from gateway.store.answers import Answers, KeptAnswer
 
@@ -32,7 +32,7 @@ class StoredAnswers:
         """`max_bytes`: how large the table may be now."""
         self._store = store
         self._max_bytes = max_bytes
-        self._sealer = sealer
+        self._sealer = sealer or Sealer()
         self._reading: set[asyncio.Task[None]] = set()
         self._writing: asyncio.Task[None] | None = None
         self._unwritten: dict[bytes, tuple[bytes, int]] = {}
@@ -89,15 +89,9 @@ class StoredAnswers:
         compressor = zstandard.ZstdCompressor(level=3)
         answers = []
         for key, (kept, until_us) in waiting.items():
-            body = compressor.compress(kept)
-            if self._sealer is not None:
-                body = self._sealer.seal(body, key.hex())
+            body = self._sealer.seal(compressor.compress(kept), key.hex())
             answers.append(KeptAnswer(key, body, until_us))
         return answers
 
     def _opened(self, key: bytes, body: bytes) -> bytes:
-        if is_sealed(body):
-            if self._sealer is None:
-                raise SealedError(key_of(body)[0], "there is no key here")
-            body = self._sealer.open(body, key.hex())
-        return zstandard.ZstdDecompressor().decompress(body)
+        return zstandard.ZstdDecompressor().decompress(self._sealer.open(body, key.hex()))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 MAGIC = b"CGS1"
@@ -26,32 +27,48 @@ class SealedError(Exception):
 
 
 class Sealer:
-    """`keys` by name, the first one seals. Shows none of them."""
+    """`keys` by name, the first one seals; without any nothing is sealed. Shows none of them."""
 
-    def __init__(self, keys: Mapping[str, bytes]) -> None:
-        ciphers: Any = import_module("cryptography.hazmat.primitives.ciphers.aead")
-        self._invalid: type[Exception] = import_module("cryptography.exceptions").InvalidTag
-        self._ciphers: dict[str, Any] = {key_id: ciphers.AESGCM(key) for key_id, key in keys.items()}
-        self.key_id = next(iter(keys))
+    def __init__(self, keys: Mapping[str, bytes] = MappingProxyType({})) -> None:
+        self.use(keys)
+
+    def use(self, keys: Mapping[str, bytes]) -> None:
+        """Takes other keys, all at once; any thread may be sealing or opening."""
+        ciphers: dict[str, Any] = {}
+        if keys:
+            aead: Any = import_module("cryptography.hazmat.primitives.ciphers.aead")
+            ciphers = {key_id: aead.AESGCM(key) for key_id, key in keys.items()}
+        self._ciphers = ciphers
+
+    @property
+    def key_id(self) -> str | None:
         """Of the key that seals."""
+        return next(iter(self._ciphers), None)
 
     def __repr__(self) -> str:
         return f"Sealer({', '.join(self._ciphers)})"
 
     def seal(self, text: bytes, bound_to: str) -> bytes:
-        name, nonce = self.key_id.encode(), secrets.token_bytes(NONCE_BYTES)
-        sealed: bytes = self._ciphers[self.key_id].encrypt(nonce, text, bound_to.encode())
+        """As it is where there is no key."""
+        ciphers = self._ciphers
+        if not ciphers:
+            return text
+        key_id, cipher = next(iter(ciphers.items()))
+        name, nonce = key_id.encode(), secrets.token_bytes(NONCE_BYTES)
+        sealed: bytes = cipher.encrypt(nonce, text, bound_to.encode())
         return b"".join((MAGIC, bytes((len(name),)), name, nonce, sealed))
 
     def open(self, sealed: bytes, bound_to: str) -> bytes:
-        """Raises SealedError."""
+        """What is not sealed as it is. Raises SealedError."""
+        if not is_sealed(sealed):
+            return sealed
         key_id, at = key_of(sealed)
         cipher = self._ciphers.get(key_id)
         if cipher is None:
             raise SealedError(key_id, "there is no such key here")
         try:
             text: bytes = cipher.decrypt(sealed[at : at + NONCE_BYTES], sealed[at + NONCE_BYTES :], bound_to.encode())
-        except self._invalid as exc:
+        except import_module("cryptography.exceptions").InvalidTag as exc:
             raise SealedError(key_id, "the key is another, or the text was changed") from exc
         return text
 

@@ -30,6 +30,8 @@ class RecorderSupervisor:
     def __init__(self, data: Path, settings: Settings, *, python: str = sys.executable) -> None:
         self._data = data
         self._settings = settings
+        self._key_files: list[bytes | None] = []
+        """What stood in them when the recorder was started."""
         self._command = (python, "-P", "-m", "gateway.recorder")
         self._process: Process | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -66,8 +68,9 @@ class RecorderSupervisor:
 
     def assign(self, settings: Settings) -> None:
         """New settings: the recorder is told to end and a successor goes on where it is, which counts as no failure.
-        Nothing happens where the recorder's settings are as they were."""
+        Nothing happens where the recorder's settings, and the keys in files, are as they were."""
         changed = (settings.log, settings.privacy) != (self._settings.log, self._settings.privacy)
+        changed = changed or _key_files(settings) != self._key_files
         self._settings = settings
         if changed and self._process is not None and self._process.returncode is None:
             self._replacing = True
@@ -78,6 +81,7 @@ class RecorderSupervisor:
         process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, start_new_session=True)
         assert process.stdin is not None
         self._process = process
+        self._key_files = _key_files(self._settings)
         assignment = Assignment(
             str(self._data.absolute()),
             self._settings.store.url,
@@ -114,3 +118,14 @@ class RecorderSupervisor:
         except OSError as exc:
             log.error("the recorder cannot be started: %s", exc)
             return before
+
+
+def _key_files(settings: Settings) -> list[bytes | None]:
+    return [_content(path) for path in settings.privacy.encryption.files]
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None

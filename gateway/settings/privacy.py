@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -47,6 +48,11 @@ class Encryption(Section, frozen=True):
         bool,
         Meta(description="Keep previews in the clear, for lists and search; with false there are none."),
     ] = False
+
+    @property
+    def files(self) -> list[Path]:
+        """That hold keys."""
+        return [Path(each.file) for each in self.sealing_keys if each.file is not None]
 
 
 class Presidio(Section, frozen=True):

@@ -11,8 +11,13 @@ from gateway.errors import ConfigError
 from gateway.settings.privacy import Encryption, SealingKey
 
 
-def sealer_of(encryption: Encryption) -> Sealer | None:
-    """None where bodies are not sealed. Raises ConfigError for a key that is none."""
+def sealer_of(encryption: Encryption) -> Sealer:
+    """Raises ConfigError for a key that is none."""
+    return Sealer(sealing_keys(encryption))
+
+
+def sealing_keys(encryption: Encryption) -> dict[str, bytes]:
+    """By name, in their order. Raises ConfigError for one that is none."""
     keys: dict[str, bytes] = {}
     problems: list[str] = []
     for place, entry in enumerate(encryption.sealing_keys):
@@ -22,7 +27,7 @@ def sealer_of(encryption: Encryption) -> Sealer | None:
             problems.append(f"privacy.encryption.sealing_keys.{place}: the key {entry.id!r} cannot be used: {exc}")
     if problems:
         raise ConfigError("", problems)
-    return Sealer(keys) if keys else None
+    return keys
 
 
 def _key(entry: SealingKey) -> bytes:

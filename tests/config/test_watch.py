@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import signal
 from collections.abc import Callable
@@ -139,3 +140,49 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not holds():
             await asyncio.sleep(0.005)
+
+
+SEALED = """
+log: {max_batch_size: 1}
+privacy: {encryption: {sealing_keys: [{id: a, file: KEY}]}}
+"""
+
+
+def looked(watch: Watcher) -> None:
+    """Until whatever changed has held still."""
+    for _ in range(3):
+        watch.look()
+
+
+def test_a_changed_key_file_is_a_change(file, tmp_path):
+    key = tmp_path / "key"
+    key.write_text(base64.b64encode(b"1" * 32).decode())
+    file.write_text(SEALED.replace("KEY", str(key)))
+    watch, taken = watcher()
+    looked(watch)
+    assert taken == []
+    key.write_text(base64.b64encode(b"2" * 32).decode() + "\n")
+    looked(watch)
+    assert taken == [1]
+    key.write_text("half a k")
+    looked(watch)
+    assert taken == [1]
+    assert watch.refused is not None
+    assert "privacy.encryption.sealing_keys.0: the key 'a' cannot be used" in str(watch.refused)
+    key.unlink()
+    file.write_text("log: {max_batch_size: 2}")
+    looked(watch)
+    assert (taken, watch.refused) == ([1, 2], None), "the key that is missing is not asked for any more"
+
+
+def test_a_file_that_a_new_configuration_names_is_watched(file, tmp_path):
+    key = tmp_path / "key"
+    key.write_text(base64.b64encode(b"1" * 32).decode())
+    watch, taken = watcher()
+    file.write_text(SEALED.replace("KEY", str(key)))
+    looked(watch)
+    looked(watch)
+    assert taken == [1], "once"
+    key.write_text(base64.b64encode(b"2" * 32).decode() + "\n")
+    looked(watch)
+    assert taken == [1, 1]

@@ -50,3 +50,17 @@ def test_every_flipped_bit_is_noticed():
 
 def test_a_sealer_shows_no_key():
     assert repr(Sealer({"k1": OLD, "k2": NEW})) == "Sealer(k1, k2)"
+
+
+def test_keys_change_while_it_is_used():
+    sealer = Sealer()
+    assert (sealer.seal(b"body", "call"), sealer.open(b"body", "call"), sealer.key_id) == (b"body", b"body", None)
+    sealer.use({"k1": OLD})
+    under_old = sealer.seal(b"body", "call")
+    sealer.use({"k2": NEW, "k1": OLD})
+    under_new = sealer.seal(b"body", "call")
+    assert [key_of(each)[0] for each in (under_old, under_new)] == ["k1", "k2"]
+    assert [sealer.open(each, "call") for each in (under_old, under_new)] == [b"body", b"body"]
+    sealer.use({"k2": NEW})
+    with pytest.raises(SealedError, match="no such key"):
+        sealer.open(under_old, "call")

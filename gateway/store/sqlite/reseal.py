@@ -17,15 +17,15 @@ PUT = "UPDATE payloads SET body = ? WHERE span = ?"
 class Resealer:
     def __init__(self, database: Database, sealer: Sealer | None) -> None:
         self._database = database
-        self._codec = PayloadCodec(sealer)
-        self._key_id = sealer.key_id if sealer is not None else None
+        self._sealer = sealer or Sealer()
+        self._codec = PayloadCodec(self._sealer)
 
     async def reseal(self, after: int, *, limit: int) -> Resealed:
         step = Resealed(after)
         async with self._database.writing() as db:
             for number, body, request_id in await db.execute_fetchall(BODIES, (after, limit)):
                 step.seen, step.seen_to = step.seen + 1, number
-                if (key_of(body)[0] if is_sealed(body) else None) == self._key_id:
+                if (key_of(body)[0] if is_sealed(body) else None) == self._sealer.key_id:
                     continue
                 try:
                     await db.execute(PUT, (self._codec.sealed_anew(body, request_id), number))

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import zstandard
 
-from gateway.core.sealing import SealedError, Sealer, is_sealed, key_of
+from gateway.core.sealing import Sealer
 from gateway.core.span import Attempt, Payload, Span, ToolCall
 from pricing.usage import Billed, Usage
 
@@ -209,29 +209,18 @@ class PayloadCodec:
     use."""
 
     def __init__(self, sealer: Sealer | None = None) -> None:
-        self._sealer = sealer
+        self._sealer = sealer or Sealer()
         self._compressor = zstandard.ZstdCompressor(level=3)
         self._decompressor = zstandard.ZstdDecompressor()
         self._pack = msgspec.msgpack.Encoder().encode
 
     def encode(self, payload: Payload, request_id: str) -> bytes:
-        body = self._compressor.compress(self._pack(payload))
-        return body if self._sealer is None else self._sealer.seal(body, request_id)
+        return self._sealer.seal(self._compressor.compress(self._pack(payload)), request_id)
 
     def decode(self, body: bytes, request_id: str) -> Payload:
         """Raises SealedError."""
-        body = self.opened(body, request_id)
-        return _payload.decode(self._decompressor.decompress(body))
-
-    def opened(self, body: bytes, request_id: str) -> bytes:
-        """Without its seal. Raises SealedError."""
-        if not is_sealed(body):
-            return body
-        if self._sealer is None:
-            raise SealedError(key_of(body)[0], "there is no key here")
-        return self._sealer.open(body, request_id)
+        return _payload.decode(self._decompressor.decompress(self._sealer.open(body, request_id)))
 
     def sealed_anew(self, body: bytes, request_id: str) -> bytes:
         """As it would be written now: under the first key, or under none. Raises SealedError."""
-        plain = self.opened(body, request_id)
-        return plain if self._sealer is None else self._sealer.seal(plain, request_id)
+        return self._sealer.seal(self._sealer.open(body, request_id), request_id)
