@@ -100,7 +100,7 @@ async def _page(here: Desk, name: str, *, problem: str = "", form: dict[str, str
         record.problem or "",
         [(field.replace("_", " ").capitalize(), filled[field]) for field in named if filled[field]],
         [(of, said(rule.metric, value)) for of, value in list(record.values.items())[:MOST_VALUES]],
-        firing_rows(here, record),
+        firing_rows(record, here.when, here.view.now_us),
         list(alerts.receivers(rule)),
         "" if why_not else urls.alert_rule(name, "change"),
         "" if why_not else urls.alert_rule(name, "delete"),

@@ -47,6 +47,14 @@ class FiringRow:
 
 
 @dataclass(frozen=True)
+class Watched:
+    firing: list[FiringRow]
+    rules: int
+    looked_at: str
+    """Empty before the first look."""
+
+
+@dataclass(frozen=True)
 class RuleRow:
     name: str
     href: str
@@ -158,7 +166,7 @@ async def _page(here: Desk, *, problem: str = "", form: dict[str, str] | None = 
     page = AlertsPage(
         here.shell,
         here.frame(problem, form=form),
-        firing=[row for record in records for row in firing_rows(here, record)],
+        firing=[row for record in records for row in firing_rows(record, here.when, here.view.now_us)],
         rules=[_rule_row(alerts, record) for record in records],
         notices=[notice_row(each, here.when, rules) for each in kept],
         older=urls.alerts({"before": older}) if older else "",
@@ -196,7 +204,15 @@ def condition(rule: AlertRule) -> str:
     return words + (f", each {rule.each}" if rule.each else "")
 
 
-def firing_rows(here: Desk, record: RuleRecord) -> list[FiringRow]:
+async def watched(alerts: Alerts, when: Callable[[int], str], now_us: int) -> Watched:
+    """For other pages: what fires now, of how many rules."""
+    book, rules = await alerts.book(), await alerts.rules()
+    records = [rule_record(rule, book, declared=name in alerts.declared) for name, rule in rules.items()]
+    firing = [row for record in records for row in firing_rows(record, when, now_us)]
+    return Watched(firing, len(rules), when(book.looked_at_us) if book.looked_at_us else "")
+
+
+def firing_rows(record: RuleRecord, when: Callable[[int], str], now_us: int) -> list[FiringRow]:
     rule = record.rule
     return [
         FiringRow(
@@ -205,8 +221,8 @@ def firing_rows(here: Desk, record: RuleRecord) -> list[FiringRow]:
             each.of or "",
             said(rule.metric, each.value),
             f"{'above' if rule.above is not None else 'below'} {said(rule.metric, limit_of(rule))}",
-            here.when(moment_us(each.since)),
-            spell(max(0, here.view.now_us - moment_us(each.since)) / 1_000_000),
+            when(moment_us(each.since)),
+            spell(max(0, now_us - moment_us(each.since)) / 1_000_000),
             rule.severity,
             SEVERITY_TONES[rule.severity],
             not each.told,

@@ -28,9 +28,11 @@ from gateway.dashboard.costs_parts import (
     side_by_side,
     total_row,
 )
+from gateway.dashboard.costs_sources import SourceRow, source_rows
 from gateway.dashboard.dimensions import MAIN, MORE, TAG, TIMES, Dimension, dimension_of, filters_of
 from gateway.dashboard.format import Delta, Figure, change, money_sum, plain, plural, rate, share, short
 from gateway.dashboard.overview_charts import STACKED
+from gateway.dashboard.patience import in_time
 from gateway.dashboard.render import respond
 from gateway.dashboard.series import COLORS, OTHER
 from gateway.dashboard.view import Choice, Shell, View, make_shell, open_view
@@ -78,6 +80,8 @@ class Costs:
     heat_label: str = ""
     moves: list[MoveRow] = field(default_factory=list)
     what_if: WhatIfForm | None = None
+    sources: list[SourceRow] | None = None
+    """Calls by where their price came from; None where they take too long to add up."""
     sides: list[SideRow] = field(default_factory=list)
     side_names: tuple[str, str] = ("", "")
     side_choices: list[tuple[str, str]] = field(default_factory=list)
@@ -94,6 +98,7 @@ class Facts:
     buckets: list[Bucket]
     buckets_before: list[Bucket]
     tenants: list[Bucket]
+    sources: list[Group] | None
 
 
 async def costs(request: Request) -> Response:
@@ -122,17 +127,20 @@ async def _ask(view: View, by: Dimension) -> Facts:
         palette.see([group.key for group in await store.groups(SpanFilter(), "model", limit=len(COLORS)) if group.key])
     split = None if by.key in TIMES else by.key
     found = await summary(store, which, view.state.catalog, view.now_us, period.zone)
-    groups = await store.groups(which, by.key, limit=GROUPS_ASKED, spark_width_us=width, time_zone=zone)
+    sides = view.request.query_params.get("a", "") != ""
+    groups = await store.groups(which, by.key, limit=GROUPS_ASKED, spark_width_us=width, time_zone=zone, latency=sides)
     shown = [group.key for group in groups if group.key][:STACKED]
     buckets = await store.buckets(which, width_us=width, split=split, among=shown if split else None, time_zone=zone)
     before: list[Group] = []
     if split is not None:
-        before = await store.groups(earlier, by.key, limit=GROUPS_ASKED, time_zone=zone)
+        among = [group.key for group in groups[:GROUPS_SHOWN]]
+        before = await store.groups(earlier, by.key, limit=GROUPS_ASKED, time_zone=zone, among=among, latency=False)
     buckets_before, tenants = await asyncio.gather(
         store.buckets(earlier, width_us=width, time_zone=zone),
         store.buckets(which, width_us=width, split="tenant", time_zone=zone),
     )
-    return Facts(found, groups, before, buckets, buckets_before, tenants)
+    sources = await in_time(store.groups(which, "cost_source", time_zone=zone))
+    return Facts(found, groups, before, buckets, buckets_before, tenants, sources)
 
 
 def _page(view: View, shell: Shell, by: Dimension, facts: Facts, tags: Sequence[str]) -> Costs:
@@ -170,19 +178,20 @@ def _page(view: View, shell: Shell, by: Dimension, facts: Facts, tags: Sequence[
             facts.groups[:GROUPS_SHOWN],
             facts.before,
             found.now,
-            all_before=len(facts.before) < GROUPS_ASKED,
+            all_before=found.before.requests > 0,
             name=lambda key: label(key) if key else by.nothing,
             color=lambda key: colors.get(key or "", OTHER),
             link=lambda key: _list(view, *filters_of(by, key)) if key and by.key not in TIMES else "",
         ),
         total=total,
         rows_total=_more(len(facts.groups)),
-        has_before=bool(facts.before),
+        has_before=found.before.requests > 0,
         is_by_time=by.key in TIMES,
         heat=heat_rows(facts.tenants, period, lambda name: _list(view, ("tenant", name))),
         heat_label=period.width_label,
         moves=rows,
         what_if=form,
+        sources=None if facts.sources is None else source_rows(facts.sources, _list(view, ("unpriced", "true"))),
         sides=sides,
         side_names=side_names,
         side_choices=[] if by.key in TIMES else [(name, label(name)) for name in names[:GROUPS_SHOWN]],

@@ -18,6 +18,7 @@ from gateway.api.health import store_health
 from gateway.api.operations import newest_letters, process_records, provider_views, retry_letters
 from gateway.control.configuration import Configuration, Difference, differences, version, versions
 from gateway.dashboard import urls
+from gateway.dashboard.alerts import Watched, watched
 from gateway.dashboard.charts import Chart, duration_label
 from gateway.dashboard.distribution import Histogram, histogram
 from gateway.dashboard.format import Figure, count, duration, full, plural, short_id
@@ -91,6 +92,8 @@ class OperationsPage:
     outcome: tuple[str, str] = ("", "")
     """(tone, what came of retrying)"""
     stats: list[OpsStat] = field(default_factory=list)
+    alerts: Watched | None = None
+    """None where nobody watches, or what is watched is in a store that does not answer."""
     providers: list[ProviderRow] = field(default_factory=list)
     width_label: str = ""
     targets: list[TargetRow] = field(default_factory=list)
@@ -147,9 +150,10 @@ async def _respond(request: Request, outcome: Outcome | None = None) -> Response
     state = view.state
     letters, total = await newest_letters(state, LETTERS_SHOWN)
     health = await store_health(state.store)
-    trouble, calls, kept = "", None, []
+    trouble, calls, kept, alerts = "", None, [], None
     try:
         calls = await _ask(view)
+        alerts = await _alerts(view)
         kept = await versions(state.store, limit=VERSIONS_SHOWN + 1)
     except StoreError as exc:
         trouble = str(exc)
@@ -163,6 +167,7 @@ async def _respond(request: Request, outcome: Outcome | None = None) -> Response
         trouble=trouble,
         outcome=_outcome(outcome),
         stats=stats(now, calls.whole, calls.buckets, view.period) if calls else [],
+        alerts=alerts,
         providers=provider_rows(
             views,
             calls.providers if calls else [],
@@ -207,6 +212,12 @@ async def _ask(view: View) -> Calls:
         await store.curves(which, "provider", names, width_us=width, time_zone=zone),
         await store.overhead_counts(which),
     )
+
+
+async def _alerts(view: View) -> Watched | None:
+    if view.state.alerts is None:
+        return None
+    return await watched(view.state.alerts, lambda at: when(at, view.now_us, view.period), view.now_us)
 
 
 def _overhead(calls: Calls) -> Histogram | None:
