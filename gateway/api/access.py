@@ -80,7 +80,7 @@ RULES = (
     Rule("/api/keys", READERS),
     Rule("/api/keys", MEMBERS, methods=("POST",)),
     Rule("/api/keys/{key_id}", READERS),
-    Rule("/api/keys/{key_id}", MEMBERS, methods=("DELETE",)),
+    Rule("/api/keys/{key_id}", MEMBERS, methods=("PATCH", "DELETE")),
     Rule("/api/keys/{key_id}/rotate", MEMBERS, methods=("POST",)),
     Rule("/api/tenants", READERS),
     Rule("/api/tenants", ADMINS, methods=("POST",), unbound=True),
@@ -93,7 +93,11 @@ RULES = (
     Rule("/api/users", ADMINS, methods=(*READ, "POST"), unbound=True),
     Rule("/api/users/{user_id}", ADMINS, methods=(*READ, "PATCH", "DELETE"), unbound=True),
     Rule("/api/users/{user_id}/password", ADMINS, methods=("POST",), unbound=True),
+    Rule("/api/users/{user_id}/sessions", ADMINS, methods=(*READ, "DELETE"), unbound=True),
+    Rule("/api/users/{user_id}/sessions/{session_id}", ADMINS, methods=("DELETE",), unbound=True),
     Rule("/api/me", EVERYONE),
+    Rule("/api/me/sessions", READERS, methods=(*READ, "DELETE"), people=True),
+    Rule("/api/me/sessions/{session_id}", READERS, methods=("DELETE",), people=True),
     Rule("/api/me/tokens", READERS, methods=(*READ, "POST"), people=True),
     Rule("/api/me/tokens/{key_id}", READERS, methods=("DELETE",), people=True),
     Rule("/api/privacy/policies", ADMINS, methods=(*READ, "POST"), unbound=True),
@@ -268,6 +272,10 @@ def _refused_key(key: Key, request: Request, state: AppState) -> CallError:
     ended = key_state(key, now_us())
     if ended != "active":
         return CallError(401, f"key_{ended}", f"The key {key.name!r} is {ended}. Ask for a new one.")
+    if key.tenant in state.keyring.suspended:
+        return CallError(
+            403, "tenant_suspended", f"The tenant {key.tenant!r} is suspended. Ask whoever runs this gateway."
+        )
     if key.networks and not within(key.networks, address_of(request, tuple(state.settings.server.trusted_proxies))):
         return CallError(403, "address_not_allowed", f"The key {key.name!r} may not be used from this address.")
     return CallError(401, "owner_disabled", f"Whose API token {key.name!r} is may no longer sign in.")

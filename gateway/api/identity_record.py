@@ -40,6 +40,10 @@ class TenantRecord(msgspec.Struct):
     note: str
     declared: bool
     created_at: str | None
+    suspended: bool
+    """Its keys are refused."""
+    suspended_at: str | None
+    """null where the configuration says so."""
 
 
 class EnvironmentRecord(msgspec.Struct):
@@ -48,6 +52,7 @@ class EnvironmentRecord(msgspec.Struct):
     note: str
     key_id: str
     created_at: str | None
+    declared: bool
 
 
 class UserRecord(msgspec.Struct):
@@ -97,12 +102,25 @@ def key_record(key: Key, last_used: dict[str, int]) -> KeyRecord:
 
 
 def tenant_record(tenant: Tenant) -> TenantRecord:
-    return TenantRecord(tenant.slug, tenant.name, tenant.note, tenant.declared, moment(tenant.created_at))
+    return TenantRecord(
+        slug=tenant.slug,
+        name=tenant.name,
+        note=tenant.note,
+        declared=tenant.declared,
+        created_at=moment(tenant.created_at),
+        suspended=tenant.suspended_at is not None,
+        suspended_at=moment(tenant.suspended_at),
+    )
 
 
 def environment_record(environment: Environment) -> EnvironmentRecord:
     return EnvironmentRecord(
-        environment.name, environment.tenant, environment.note, environment.key_id, moment(environment.created_at)
+        name=environment.name,
+        tenant=environment.tenant,
+        note=environment.note,
+        key_id=environment.key_id,
+        created_at=moment(environment.created_at),
+        declared=environment.declared,
     )
 
 

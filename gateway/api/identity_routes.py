@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from gateway.api import audit, keys, privacy, tenants, users
+from gateway.api import audit, keys, privacy, tenants, user_sessions, users
 
 
 def identity_routes() -> list[BaseRoute]:
@@ -12,6 +12,7 @@ def identity_routes() -> list[BaseRoute]:
         Route("/api/keys", keys.list_keys),
         Route("/api/keys", keys.create_key, methods=["POST"]),
         Route("/api/keys/{key_id}", keys.one_key),
+        Route("/api/keys/{key_id}", keys.change_key, methods=["PATCH"]),
         Route("/api/keys/{key_id}", keys.revoke_key, methods=["DELETE"]),
         Route("/api/keys/{key_id}/rotate", keys.rotate_key, methods=["POST"]),
         Route("/api/tenants", tenants.list_tenants),
@@ -29,7 +30,13 @@ def identity_routes() -> list[BaseRoute]:
         Route("/api/users/{user_id}", users.change_user, methods=["PATCH"]),
         Route("/api/users/{user_id}", users.delete_user, methods=["DELETE"]),
         Route("/api/users/{user_id}/password", users.set_password, methods=["POST"]),
+        Route("/api/users/{user_id}/sessions", user_sessions.list_of_user),
+        Route("/api/users/{user_id}/sessions", user_sessions.end_all_of_user, methods=["DELETE"]),
+        Route("/api/users/{user_id}/sessions/{session_id}", user_sessions.end_of_user, methods=["DELETE"]),
         Route("/api/me", users.me),
+        Route("/api/me/sessions", user_sessions.list_own),
+        Route("/api/me/sessions", user_sessions.end_all_own, methods=["DELETE"]),
+        Route("/api/me/sessions/{session_id}", user_sessions.end_own, methods=["DELETE"]),
         Route("/api/me/tokens", users.list_tokens),
         Route("/api/me/tokens", users.create_token, methods=["POST"]),
         Route("/api/me/tokens/{key_id}", users.revoke_token, methods=["DELETE"]),

@@ -1,8 +1,9 @@
-"""`/api/keys`: gateway keys are listed, made, rotated and revoked. A secret is in one answer, that of its making."""
+"""`/api/keys`: gateway keys: listed, made, changed, rotated, revoked. A secret is in one answer, that of its making."""
 
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,6 +13,7 @@ from gateway.api.identity_record import KeyRecord, key_record
 from gateway.api.reading import Body, read_json
 from gateway.api.record import encode
 from gateway.api.scope import state_of
+from gateway.control.key_bounds import Bounds
 from gateway.control.keys import moment_us
 from gateway.control.managing import manageable_key, may_give, own_scope, visible_keys
 from gateway.core.key import Key
@@ -32,6 +34,19 @@ class NewKey(Body):
     tags: dict[str, str] = msgspec.field(default_factory=dict)
     expires_at: str | None = None
     """ISO 8601"""
+
+
+class KeyChange(Body):
+    """What is left out stays as it is."""
+
+    name: str | UnsetType = UNSET
+    models: list[str] | UnsetType = UNSET
+    endpoints: list[str] | UnsetType = UNSET
+    configs: list[str] | UnsetType = UNSET
+    networks: list[str] | UnsetType = UNSET
+    tags: dict[str, str] | UnsetType = UNSET
+    expires_at: str | UnsetType | None = UNSET
+    """ISO 8601; null: never."""
 
 
 class Rotation(Body):
@@ -79,6 +94,23 @@ async def create_key(request: Request) -> Response:
         actor=principal.actor,
     )
     return shown(token, key)
+
+
+async def change_key(request: Request) -> Response:
+    principal, identity = reader(request), state_of(request).identity
+    given = await read_json(request, KeyChange)
+    bounds = Bounds(
+        name=given.name,
+        models=given.models if given.models is UNSET else tuple(given.models),
+        endpoints=given.endpoints if given.endpoints is UNSET else tuple(given.endpoints),
+        configs=given.configs if given.configs is UNSET else tuple(given.configs),
+        networks=given.networks if given.networks is UNSET else tuple(given.networks),
+        tags=given.tags,
+        expires_at=expiry(given.expires_at) if isinstance(given.expires_at, str) else given.expires_at,
+    )
+    key = manageable_key(identity.keyring, principal, request.path_params["key_id"])
+    changed = await identity.keyring.change(key.key_id, bounds, actor=principal.actor)
+    return answer(key_record(changed, await identity.last_used.all()))
 
 
 async def rotate_key(request: Request) -> Response:

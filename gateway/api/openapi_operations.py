@@ -24,6 +24,7 @@ from gateway.api import (
     tenants,
     totals,
     usage,
+    user_sessions,
     users,
 )
 from gateway.api import openapi_shapes as shapes
@@ -210,6 +211,9 @@ OPERATIONS = {
     "GET /api/keys": Operation(group=PEOPLE, summary="Gateway keys", answer=Listed[KeyRecord]),
     "POST /api/keys": Operation(group=PEOPLE, summary="Make a key", answer=keys.Shown, status=201, body=keys.NewKey),
     "GET /api/keys/{key_id}": Operation(group=PEOPLE, summary="One key", answer=KeyRecord),
+    "PATCH /api/keys/{key_id}": Operation(
+        group=PEOPLE, summary="Change what a key may do", answer=KeyRecord, body=keys.KeyChange
+    ),
     "DELETE /api/keys/{key_id}": Operation(group=PEOPLE, summary="Revoke a key", answer=KeyRecord),
     "POST /api/keys/{key_id}/rotate": Operation(
         group=PEOPLE, summary="Give a key a new secret", answer=keys.Shown, status=201, body=keys.Rotation
@@ -257,7 +261,23 @@ OPERATIONS = {
     "POST /api/users/{user_id}/password": Operation(
         group=PEOPLE, summary="Set a password", answer=UserRecord, body=users.NewPassword
     ),
+    "GET /api/users/{user_id}/sessions": Operation(
+        group=PEOPLE, summary="Where a person is signed in", answer=Listed[user_sessions.SessionRecord]
+    ),
+    "DELETE /api/users/{user_id}/sessions": Operation(
+        group=PEOPLE, summary="Sign a person out everywhere", answer=UserRecord
+    ),
+    "DELETE /api/users/{user_id}/sessions/{session_id}": Operation(
+        group=PEOPLE, summary="Sign a person out of one session", answer=user_sessions.SessionRecord
+    ),
     "GET /api/me": Operation(group=PEOPLE, summary="Who asks", answer=shapes.Me),
+    "GET /api/me/sessions": Operation(
+        group=PEOPLE, summary="Where one is signed in", answer=Listed[user_sessions.SessionRecord]
+    ),
+    "DELETE /api/me/sessions": Operation(group=PEOPLE, summary="Sign out everywhere", answer=UserRecord),
+    "DELETE /api/me/sessions/{session_id}": Operation(
+        group=PEOPLE, summary="Sign out of one session", answer=user_sessions.SessionRecord
+    ),
     "GET /api/me/tokens": Operation(group=PEOPLE, summary="One's own API tokens", answer=Listed[KeyRecord]),
     "POST /api/me/tokens": Operation(
         group=PEOPLE, summary="Make an API token", answer=keys.Shown, status=201, body=users.NewToken

@@ -25,6 +25,8 @@ class NewTenant(Body):
 class TenantChange(Body):
     name: str | None = None
     note: str | None = None
+    suspended: bool | None = None
+    """Whether its keys are refused."""
 
 
 class NewEnvironment(Body):
@@ -64,7 +66,10 @@ async def create_tenant(request: Request) -> Response:
 async def change_tenant(request: Request) -> Response:
     change = await read_json(request, TenantChange)
     tenants, slug = state_of(request).identity.tenants, request.path_params["slug"]
-    tenant = await tenants.change(slug, name=change.name, note=change.note, actor=reader(request).actor)
+    actor = reader(request).actor
+    tenant = await tenants.change(slug, name=change.name, note=change.note, actor=actor)
+    if change.suspended is not None:
+        tenant = await (tenants.suspend if change.suspended else tenants.resume)(slug, actor=actor)
     return answer(tenant_record(tenant))
 
 

@@ -1,4 +1,4 @@
-"""`callgate keys`: make, list, rotate and revoke gateway keys, in the store of this machine.
+"""`callgate keys`: make, list, change, rotate and revoke gateway keys, in the store of this machine.
 
 A running gateway takes over what changes within a second.
 """
@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import click
 import msgspec
+from msgspec import UNSET
 
 from gateway.api.filters import iso_time
 from gateway.api.identity_record import key_record
@@ -20,9 +21,10 @@ from gateway.cli.opened import opened
 from gateway.cli.options import config_option, data_option, load_for
 from gateway.cli.table import facts, table
 from gateway.config import Loaded
-from gateway.control.keys import Keyring, key_state, now_us
+from gateway.control.key_bounds import Bounds
+from gateway.control.keys import Keyring, declared_keys, key_state, now_us
 from gateway.control.secret import load_secret
-from gateway.core.key import ROLES, Key
+from gateway.core.key import ALL, ROLES, Key
 
 T = TypeVar("T")
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -52,7 +54,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead
 
 @click.group()
 def keys() -> None:
-    """Create, list, rotate and revoke gateway keys.
+    """Create, list, change, rotate and revoke gateway keys.
 
     A running gateway takes changes over within a second. Keys declared in the configuration are changed there.
     """
@@ -151,6 +153,58 @@ def list_keys(everything: bool, as_json: bool, config: str | None, data: str | N
 
 @keys.command()
 @click.argument("which", metavar="NAME|ID")
+@click.option("--name", metavar="NAME", help="What it is called from now on.")
+@click.option(
+    "--model", "models", multiple=True, metavar="PATTERN", help="Models it may use, in place of those before."
+)
+@click.option("--endpoint", "endpoints", multiple=True, metavar="PATTERN", help="Paths it may call, likewise.")
+@click.option("--allow-config", "configs", multiple=True, metavar="PATTERN", help="Configs it may be served with.")
+@click.option("--network", "networks", multiple=True, metavar="RANGE", help="Where it may be used; 'any' for anywhere.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Default tags; 'none' for none.")
+@click.option("--expires", metavar="IN", help="How long it works from now, e.g. 30d; 'never'.")
+@json_option
+@config_option
+@data_option
+def change(
+    which: str,
+    name: str | None,
+    models: tuple[str, ...],
+    endpoints: tuple[str, ...],
+    configs: tuple[str, ...],
+    networks: tuple[str, ...],
+    tags: tuple[str, ...],
+    expires: str | None,
+    as_json: bool,
+    config: str | None,
+    data: str | None,
+) -> None:
+    """Change what a key may do. What is not given stays; its secret, role, tenant and environment do in any case."""
+    bounds = Bounds(
+        name=UNSET if name is None else name,
+        models=models or UNSET,
+        endpoints=endpoints or UNSET,
+        configs=configs or UNSET,
+        networks=() if networks == ("any",) else networks or UNSET,
+        tags={} if tags == ("none",) else _tags(tags) or UNSET,
+        expires_at=UNSET if expires is None else _expiry(expires),
+    )
+    if bounds == Bounds():
+        raise click.UsageError("Say what is to change, e.g. --model 'gpt-*'. `--help` shows what can.")
+
+    async def work(keyring: Keyring) -> Key:
+        return await keyring.change(which, bounds, actor=actor())
+
+    key = asyncio.run(_with(load_for(config, data=data), work))
+    if as_json:
+        click.echo(msgspec.json.encode(key_record(key, {})).decode())
+        return
+    click.echo(f"Changed {key.name} (…{key.hint}). A running gateway goes by it within a second.")
+    for line in facts(_bounds(key), indent="  "):
+        click.echo(line)
+
+
+@keys.command()
+@click.argument("which", metavar="NAME|ID")
 @config_option
 @data_option
 def revoke(which: str, config: str | None, data: str | None) -> None:
@@ -184,7 +238,7 @@ def rotate(which: str, overlap: int, as_json: bool, config: str | None, data: st
 
 async def _with(loaded: Loaded, work: Callable[[Keyring], Awaitable[T]], *, create: bool = False) -> T:
     async with opened(loaded, create=create) as store:
-        keyring = Keyring(load_secret(loaded.data), store, loaded.settings.keys)
+        keyring = Keyring(load_secret(loaded.data), store, declared_keys(loaded.settings))
         await keyring.refresh()
         return await work(keyring)
 
@@ -197,24 +251,33 @@ def _tags(pairs: tuple[str, ...]) -> dict[str, str]:
     return {name: value for name, _, value in split}
 
 
+def _expiry(text: str) -> int | None:
+    """µs UTC; None for never."""
+    return None if text == "never" else now_us() + Duration().convert(text, None, None) * 1_000_000
+
+
+def _bounds(key: Key) -> list[tuple[str, str | None]]:
+    return [
+        ("role", key.role),
+        ("tenant", key.tenant),
+        ("environment", key.environment),
+        ("models", None if key.models == ALL else " ".join(key.models)),
+        ("endpoints", None if key.endpoints == ALL else " ".join(key.endpoints)),
+        ("configs", None if key.configs == ALL else " ".join(key.configs)),
+        ("networks", " ".join(key.networks) or None),
+        ("tags", " ".join(f"{name}={value}" for name, value in key.tags.items()) or None),
+        ("expires", None if key.expires_at is None else f"{iso_time(key.expires_at)[:19]}Z"),
+        ("id", key.key_id),
+    ]
+
+
 def _show_secret(token: str, key: Key, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode({"secret": token, **msgspec.to_builtins(key_record(key, {}))}).decode())
         return
     click.echo(token)
     click.echo(err=True)
-    described = (
-        ("name", key.name),
-        ("role", key.role),
-        ("tenant", key.tenant),
-        ("environment", key.environment),
-        ("models", None if key.models == ("*",) else " ".join(key.models)),
-        ("endpoints", None if key.endpoints == ("*",) else " ".join(key.endpoints)),
-        ("networks", " ".join(key.networks) or None),
-        ("expires", None if key.expires_at is None else f"{iso_time(key.expires_at)[:19]}Z"),
-        ("id", key.key_id),
-    )
-    for line in facts(described, indent="  "):
+    for line in facts([("name", key.name), *_bounds(key)], indent="  "):
         click.echo(line, err=True)
     click.echo("\nThe line above is the secret. It is shown this once: only its hash is kept.", err=True)
 

@@ -21,7 +21,7 @@ tenant_option = click.option("--tenant", metavar="SLUG", help="Of this tenant; w
 
 @click.group()
 def tenants() -> None:
-    """Create, list, change and delete tenants.
+    """Create, list, change, suspend and delete tenants.
 
     A running gateway takes changes over within a second. Tenants declared in the configuration are changed there.
     """
@@ -59,8 +59,21 @@ def list_tenants(as_json: bool, config: str | None, data: str | None) -> None:
         for record in records:
             click.echo(msgspec.json.encode(record).decode())
         return
-    rows = [(each.slug, each.name, _source(each.declared, each.created_at), each.note) for each in records]
-    _show(("TENANT", "NAME", "FROM", "NOTE"), rows, "There are no tenants. `callgate tenants create SLUG` makes one.")
+    rows = [
+        (
+            each.slug,
+            each.name,
+            "suspended" if each.suspended else "active",
+            _source(each.declared, each.created_at),
+            each.note,
+        )
+        for each in records
+    ]
+    _show(
+        ("TENANT", "NAME", "STATE", "FROM", "NOTE"),
+        rows,
+        "There are no tenants. `callgate tenants create SLUG` makes one.",
+    )
 
 
 @tenants.command("change")
@@ -77,6 +90,34 @@ def change_tenant(slug: str, name: str | None, note: str | None, config: str | N
 
     asyncio.run(with_identity(load_for(config, data=data), work))
     click.echo(f"Changed {slug}.")
+
+
+@tenants.command("suspend")
+@click.argument("slug")
+@config_option
+@data_option
+def suspend_tenant(slug: str, config: str | None, data: str | None) -> None:
+    """Refuse all keys of a tenant until it is resumed. Calls under way end as they would."""
+
+    async def work(identity: Identity) -> None:
+        await identity.tenants.suspend(slug, actor=actor())
+
+    asyncio.run(with_identity(load_for(config, data=data), work))
+    click.echo(f"Suspended {slug}. A running gateway refuses its keys within a second.")
+
+
+@tenants.command("resume")
+@click.argument("slug")
+@config_option
+@data_option
+def resume_tenant(slug: str, config: str | None, data: str | None) -> None:
+    """Take the keys of a suspended tenant again."""
+
+    async def work(identity: Identity) -> None:
+        await identity.tenants.resume(slug, actor=actor())
+
+    asyncio.run(with_identity(load_for(config, data=data), work))
+    click.echo(f"Resumed {slug}. A running gateway takes its keys within a second.")
 
 
 @tenants.command("delete")
@@ -135,9 +176,9 @@ def list_environments(as_json: bool, config: str | None, data: str | None) -> No
         for record in records:
             click.echo(msgspec.json.encode(record).decode())
         return
-    rows = [(each.tenant or "any", each.name, _source(False, each.created_at), each.note) for each in records]
+    rows = [(each.tenant or "any", each.name, _source(each.declared, each.created_at), each.note) for each in records]
     empty = "There are no environments. `callgate environments create NAME` makes one."
-    _show(("TENANT", "ENVIRONMENT", "MADE", "NOTE"), rows, empty)
+    _show(("TENANT", "ENVIRONMENT", "FROM", "NOTE"), rows, empty)
 
 
 @environments.command("rotate")

@@ -7,6 +7,7 @@ import asyncio
 import click
 import msgspec
 
+from gateway.api.filters import iso_time
 from gateway.api.identity_record import user_record
 from gateway.cli.keys import json_option
 from gateway.cli.managed import actor, with_identity
@@ -15,6 +16,7 @@ from gateway.cli.table import table
 from gateway.control.directory import User
 from gateway.control.identity import Identity
 from gateway.control.people import PERSON_ROLES, UNSET
+from gateway.control.signed_in import SignedIn
 
 ROLE_HELP = "admin does everything; member reads and makes keys for applications; viewer reads."
 password_option = click.option("--password", help="At least 12 characters; asked for where it is not given.")
@@ -22,7 +24,7 @@ password_option = click.option("--password", help="At least 12 characters; asked
 
 @click.group()
 def users() -> None:
-    """Add, list, change and delete people, and set their passwords.
+    """Add, list, change and delete people, set their passwords, and sign them out.
 
     A running gateway takes changes over within a second. People declared in the configuration are changed there.
     """
@@ -138,10 +140,56 @@ def password(email: str, password: str | None, config: str | None, data: str | N
 
 @users.command()
 @click.argument("email")
+@json_option
+@config_option
+@data_option
+def sessions(email: str, as_json: bool, config: str | None, data: str | None) -> None:
+    """Show where somebody is signed in to the dashboard."""
+
+    async def work(identity: Identity) -> list[SignedIn]:
+        return await identity.sessions.book.of(identity.people.get(email))
+
+    found = asyncio.run(with_identity(load_for(config, data=data), work))
+    if as_json:
+        for each in found:
+            click.echo(msgspec.json.encode(each).decode())
+        return
+    if not found:
+        click.echo(f"{email} is signed in nowhere.")
+        return
+    rows = [
+        (each.browser or "unknown", each.address, f"{iso_time(each.began_at)[:16]}Z", each.session_id) for each in found
+    ]
+    for line in table(("BROWSER", "ADDRESS", "SINCE", "ID"), rows):
+        click.echo(line)
+
+
+@users.command("sign-out")
+@click.argument("email")
+@click.option("--session", "session_id", metavar="ID", help="This one only; without it, everywhere.")
+@config_option
+@data_option
+def sign_out(email: str, session_id: str | None, config: str | None, data: str | None) -> None:
+    """End the sessions of somebody, or one of them. API tokens stay."""
+
+    async def work(identity: Identity) -> User:
+        user = identity.people.get(email)
+        if session_id is None:
+            return await identity.people.end_sessions(user.user_id, actor=actor())
+        await identity.sessions.book.end(user, session_id, actor=actor())
+        return user
+
+    user = asyncio.run(with_identity(load_for(config, data=data), work))
+    what = "everywhere" if session_id is None else f"of {session_id}"
+    click.echo(f"{user.email} is signed out {what}. A running gateway goes by it within a second.")
+
+
+@users.command()
+@click.argument("email")
 @config_option
 @data_option
 def delete(email: str, config: str | None, data: str | None) -> None:
-    """Delete a person; their sessions end and their API tokens are revoked."""
+    """Delete a person with their sessions, API tokens and playground conversations."""
 
     async def work(identity: Identity) -> User:
         return await identity.people.delete(email, actor=actor())

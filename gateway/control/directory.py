@@ -6,15 +6,14 @@ second. What the configuration declares stands beside what the store has, and wi
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterable
 
 import msgspec
 
+from gateway.control.following import follow
 from gateway.control.records import Records
-from gateway.errors import StoreError
-from gateway.settings.identity import DeclaredTenant, DeclaredUser
+from gateway.settings.identity import DeclaredEnvironment, DeclaredTenant, DeclaredUser
 from gateway.store.documents import Documents
 
 DECLARED_PREFIX = "config:"
@@ -29,6 +28,8 @@ class Tenant(msgspec.Struct, frozen=True):
     note: str = ""
     created_at: int = 0
     declared: bool = False
+    suspended_at: int | None = None
+    """Since when its keys are refused, µs UTC; 0 where the configuration says so. None: they are not."""
 
 
 class Environment(msgspec.Struct, frozen=True):
@@ -39,6 +40,7 @@ class Environment(msgspec.Struct, frozen=True):
     key_id: str
     note: str = ""
     created_at: int = 0
+    declared: bool = False
 
     @property
     def id(self) -> str:
@@ -81,28 +83,45 @@ def environment_id(tenant: str | None, name: str) -> str:
     return f"{tenant or ''}/{name}"
 
 
+def label_of(tenant: str | None, name: str) -> str:
+    """As people and the names of keys have it: without a tenant just the name."""
+    return environment_id(tenant, name).lstrip("/")
+
+
 class Directory:
     def __init__(
-        self, store: Documents, tenants: Iterable[DeclaredTenant] = (), users: Iterable[DeclaredUser] = ()
+        self,
+        store: Documents,
+        tenants: Iterable[DeclaredTenant] = (),
+        users: Iterable[DeclaredUser] = (),
+        environments: Iterable[DeclaredEnvironment] = (),
     ) -> None:
         self.store = store
         self._stored_tenants: dict[str, Tenant] = {}
         self._stored_users: dict[str, User] = {}
+        self._stored_environments: dict[str, Environment] = {}
         self.tenants: dict[str, Tenant] = {}
         """By slug."""
+        self.suspended: set[str] = set()
+        """Slugs of the tenants whose keys are refused; always this one set, which the data plane looks into."""
         self.environments: dict[str, Environment] = {}
         """By `tenant/name`."""
         self.users: dict[str, User] = {}
         """By id; declared people keep the password that they set, under the id of their address."""
         self.ended: dict[str, EndedSession] = {}
         self._version: int | None = None
-        self.declare(tenants, users)
+        self.declare(tenants, users, environments)
 
-    def declare(self, tenants: Iterable[DeclaredTenant], users: Iterable[DeclaredUser]) -> None:
+    def declare(
+        self,
+        tenants: Iterable[DeclaredTenant],
+        users: Iterable[DeclaredUser],
+        environments: Iterable[DeclaredEnvironment] = (),
+    ) -> None:
         """Takes what a (re)loaded configuration says in place of what was before."""
-        self._declared_tenants = {
-            each.slug: Tenant(each.slug, each.name or each.slug, each.note, declared=True) for each in tenants
-        }
+        self._declared_tenants = {each.slug: _declared_tenant(each) for each in tenants}
+        found = (_declared_environment(each) for each in environments)
+        self._declared_environments = {each.id: each for each in found}
         self._declared_users = {_declared_id(each.email): each for each in users}
         self._index()
 
@@ -118,7 +137,7 @@ class Directory:
         if version == self._version:
             return False
         self._stored_tenants = await Records(self.store, "tenant", Tenant).all()
-        self.environments = await Records(self.store, "environment", Environment).all()
+        self._stored_environments = await Records(self.store, "environment", Environment).all()
         self._stored_users = await Records(self.store, "user", User).all()
         self.ended = await Records(self.store, "ended_session", EndedSession).all()
         # The version from before the read: what was written between the two is read again a second later.
@@ -127,21 +146,14 @@ class Directory:
         return True
 
     async def follow(self, interval_s: float = 1.0) -> None:
-        """Keeps it up to date until cancelled. A store that is down leaves what is known."""
-        failing = False
-        while True:
-            await asyncio.sleep(interval_s)
-            try:
-                await self.refresh()
-            except StoreError as exc:
-                if not failing:
-                    log.warning("people and tenants cannot be read from the store, the known ones stay: %s", exc)
-                failing = True
-            else:
-                failing = False
+        """Keeps it up to date until cancelled."""
+        await follow(self.refresh, "people and tenants", log, interval_s)
 
     def _index(self) -> None:
         self.tenants = {**self._stored_tenants, **self._declared_tenants}
+        self.suspended.clear()
+        self.suspended |= {slug for slug, tenant in self.tenants.items() if tenant.suspended_at is not None}
+        self.environments = {**self._stored_environments, **self._declared_environments}
         users = {user_id: user for user_id, user in self._stored_users.items() if not _is_declared(user_id)}
         declared = {
             user_id: _declared(each, self._stored_users.get(user_id)) for user_id, each in self._declared_users.items()
@@ -157,6 +169,16 @@ def _declared_id(email: str) -> str:
 
 def _is_declared(user_id: str) -> bool:
     return user_id.startswith(DECLARED_PREFIX)
+
+
+def _declared_tenant(entry: DeclaredTenant) -> Tenant:
+    suspended_at = 0 if entry.suspended else None
+    return Tenant(entry.slug, entry.name or entry.slug, entry.note, declared=True, suspended_at=suspended_at)
+
+
+def _declared_environment(entry: DeclaredEnvironment) -> Environment:
+    key_id = DECLARED_PREFIX + entry.label
+    return Environment(entry.name, entry.tenant, key_id, entry.note, declared=True)
 
 
 def _declared(entry: DeclaredUser, stored: User | None) -> User:

@@ -7,7 +7,7 @@ import re
 
 import msgspec
 
-from gateway.control.directory import Directory, Environment, environment_id
+from gateway.control.directory import Directory, Environment, environment_id, label_of
 from gateway.control.keys import Keyring, now_us
 from gateway.control.records import Records
 from gateway.core.key import Key
@@ -26,7 +26,7 @@ class Environments:
         """Raises Missing."""
         found = self._directory.environments.get(environment_id(tenant, name))
         if found is None:
-            raise self._records.missing(environment_id(tenant, name).lstrip("/"))
+            raise self._records.missing(label_of(tenant, name))
         return found
 
     async def create(
@@ -38,9 +38,9 @@ class Environments:
             raise ControlError(f"{name!r} is no name for an environment: letters, digits, `.`, `_` and `-`.")
         if tenant is not None and tenant not in self._directory.tenants:
             raise ControlError(f"There is no tenant {tenant!r}. `callgate tenants create {tenant}` makes it.")
+        label = label_of(tenant, name)
         if environment_id(tenant, name) in self._directory.environments:
-            raise ControlError(f"There is an environment {environment_id(tenant, name).lstrip('/')!r} already.")
-        label = environment_id(tenant, name).lstrip("/")
+            raise ControlError(f"There is an environment {label!r} already.")
         token, key = await self._keyring.create(label, tenant=tenant, environment=name, actor=actor)
         environment = Environment(name, tenant, key.key_id, note.strip(), now_us())
         await self._records.make(environment.id, environment, actor)
@@ -51,11 +51,11 @@ class Environments:
         self, tenant: str | None, name: str, *, overlap_s: float = 86_400, actor: str
     ) -> tuple[str, Environment]:
         """A new secret; one that was revoked is replaced by a new key."""
-        environment = self.get(tenant, name)
+        environment = self._changeable(tenant, name)
         if self._keyring.by_id(environment.key_id) is not None:
             token, _ = await self._keyring.rotate(environment.key_id, overlap_s=overlap_s, actor=actor)
             return token, environment
-        label = environment.id.lstrip("/")
+        label = label_of(tenant, name)
         token, key = await self._keyring.create(label, tenant=tenant, environment=name, actor=actor)
         changed = await self._records.change(
             environment.id, lambda was: msgspec.structs.replace(was, key_id=key.key_id), actor
@@ -65,11 +65,20 @@ class Environments:
 
     async def delete(self, tenant: str | None, name: str, *, actor: str) -> Environment:
         """Its secret ends; the named keys of it stay, and the log keeps its calls."""
-        environment = self.get(tenant, name)
+        environment = self._changeable(tenant, name)
         if self._keyring.by_id(environment.key_id) is not None:
             await self._keyring.revoke(environment.key_id, actor=actor)
         await self._records.delete(environment.id, actor)
         await self._directory.refresh()
+        return environment
+
+    def _changeable(self, tenant: str | None, name: str) -> Environment:
+        environment = self.get(tenant, name)
+        if environment.declared:
+            raise ControlError(
+                f"The environment {label_of(tenant, name)!r} is declared in the configuration: change it there; a "
+                "running gateway reloads it."
+            )
         return environment
 
     def secret_of(self, environment: Environment) -> Key | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.control.audit import entry
+from gateway.control.belongings import discard
 from gateway.control.identity import Identity
 from gateway.control.secret import derive
 from gateway.core.ids import uuid7
@@ -40,7 +41,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: int
     erased: Erased
     documents: int
-    """People, tenants, environments and policies."""
+    """People and what was theirs (conversations, sessions, views), tenants, environments and policies."""
     dead_letters: int
     """Rows that the store had refused."""
     cached_answers: int
@@ -127,13 +128,21 @@ class Erasure:
             environments = directory.environments.values()
             doomed += [("environment", each.id) for each in environments if each.tenant == subject.value]
             doomed += [("tenant", subject.value), (POLICY, f"tenant:{subject.value}")]
-        for user in users:
-            await people.delete(user.user_id, actor=by)
         gone = len(users)
+        for user in users:
+            gone += await discard(self._store, user.user_id)
+            await people.delete(user.user_id, actor=by)
+        for key_id in self._keys_of(subject):
+            gone += await discard(self._store, key_id)
         for kind, doc_id in doomed:
             audit = AuditEntry(_now_us(), by, "erased", kind, doc_id)
             gone += await self._store.delete_document(kind, doc_id, audit=audit)
         return gone, [user.user_id for user in users]
+
+    def _keys_of(self, subject: Subject) -> set[str]:
+        """Who signed in with a key has conversations under its id."""
+        keys = self._identity.keyring.keys() if subject.kind == "tenant" else []
+        return {key.key_id for key in keys if key.tenant == subject.value}
 
 
 def _is_of(letter: DeadLetter, subject: Subject) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.control.directory import Directory
 from gateway.control.environments import Environments
-from gateway.control.keys import Keyring
+from gateway.control.keys import Keyring, declared_keys
 from gateway.control.last_used import LastUsed
 from gateway.control.oidc import SingleSignOnFlow
 from gateway.control.people import People
@@ -20,8 +20,9 @@ from gateway.store.base import Store
 class Identity:
     def __init__(self, settings: Settings, secret: bytes, store: Store, folder: Path) -> None:
         """`folder` is the data folder."""
-        self.keyring = Keyring(secret, store, settings.keys)
-        self.directory = Directory(store, settings.tenants, settings.users)
+        self.keyring = Keyring(secret, store, declared_keys(settings))
+        self.directory = Directory(store, settings.tenants, settings.users, settings.environments)
+        self.keyring.suspended = self.directory.suspended
         self.people = People(self.directory, self.keyring)
         self.tenants = Tenants(self.directory, self.keyring)
         self.environments = Environments(self.directory, self.keyring)
@@ -38,8 +39,8 @@ class Identity:
 
     def declare(self, settings: Settings) -> None:
         """Takes over what a reloaded configuration says."""
-        self.keyring.declare(settings.keys)
-        self.directory.declare(settings.tenants, settings.users)
+        self.keyring.declare(declared_keys(settings))
+        self.directory.declare(settings.tenants, settings.users, settings.environments)
         self.sessions.settings = settings.sign_in
         self.sessions.proxies = tuple(settings.server.trusted_proxies)
 

@@ -6,22 +6,23 @@ process reach every worker through `follow`, which asks the store for its keys' 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 
 import msgspec
 
 from gateway.control.audit import SYSTEM, entry
+from gateway.control.following import follow
+from gateway.control.key_bounds import Bounds, check_key, earlier
 from gateway.core.ids import uuid7
-from gateway.core.key import ALL, ROLES, Key, wrong_networks
-from gateway.errors import ControlError, Missing, StoreError
-from gateway.settings import ApiKey
+from gateway.core.key import ALL, Key
+from gateway.errors import ControlError, Missing
+from gateway.settings import ApiKey, Settings
 from gateway.store.base import Store
 
 PREFIX = "cg-"
@@ -65,6 +66,8 @@ class Keyring:
         self._by_id: dict[str, Key] = {}
         self._lent: dict[bytes, Key] = {}
         self._version: int | None = None
+        self.suspended: Set[str] = frozenset()
+        """Tenants whose keys are refused for now; see `Directory.suspended`."""
         self.used: dict[str, int] = {}
         """When each key was last used in this process, µs UTC, by id; see `gateway.control.last_used`."""
         self.declare(declared)
@@ -83,7 +86,7 @@ class Keyring:
         digest = self._digest(token)
         key = self._by_hash.get(digest) or self._lent.get(digest)
         at = now_us()
-        if key is None or not usable(key, at):
+        if key is None or not usable(key, at) or (self.suspended and key.tenant in self.suspended):
             return None
         self.used[key.key_id] = at
         return key
@@ -135,18 +138,8 @@ class Keyring:
         return True
 
     async def follow(self, interval_s: float = 1.0) -> None:
-        """Keeps the keys up to date until cancelled. A store that is down leaves those that are known."""
-        failing = False
-        while True:
-            await asyncio.sleep(interval_s)
-            try:
-                await self.refresh()
-            except StoreError as exc:
-                if not failing:
-                    log.warning("keys cannot be read from the store, the known ones stay: %s", exc)
-                failing = True
-            else:
-                failing = False
+        """Keeps them up to date until cancelled."""
+        await follow(self.refresh, "keys", log, interval_s)
 
     def _take(self, stored: Mapping[str, Key]) -> None:
         self._stored = {bytes.fromhex(key_hash): key for key_hash, key in stored.items()}
@@ -183,40 +176,41 @@ class Keyring:
         Raises ControlError and StoreError.
         """
         await self.refresh()
-        name = name.strip()
         at = now_us()
-        if not name:
-            raise ControlError("A key needs a name.")
-        if role not in ROLES:
-            raise ControlError(f"{role!r} is no role; a key is one of {', '.join(ROLES)}.")
-        if not models and owner is None:
-            raise ControlError("A key needs at least one pattern of models; '*' allows all.")
-        wrong = wrong_networks(tuple(networks))
-        if wrong is not None:
-            raise ControlError(f"{wrong!r} is no address or range. Write it as 10.1.2.3, 10.0.0.0/8 or 2001:db8::/32.")
-        if expires_at is not None and expires_at <= at:
-            raise ControlError("A key cannot expire in the past.")
-        if any(key.name == name and usable(key, at) for key in self._by_hash.values()):
-            raise ControlError(f"There is a key named {name!r} already. Choose another name, or rotate or revoke it.")
-        token, key = _new_secret(
-            Key(
-                key_id=uuid7(),
-                name=name,
-                role=role,
-                tenant=tenant,
-                environment=environment,
-                models=tuple(models),
-                tags=dict(tags or {}),
-                created_at=at,
-                expires_at=expires_at,
-                endpoints=tuple(endpoints),
-                configs=tuple(configs),
-                networks=tuple(networks),
-                owner=owner,
-            )
+        new = Key(
+            key_id=uuid7(),
+            name=name.strip(),
+            role=role,
+            tenant=tenant,
+            environment=environment,
+            models=tuple(models),
+            tags=dict(tags or {}),
+            created_at=at,
+            expires_at=expires_at,
+            endpoints=tuple(endpoints),
+            configs=tuple(configs),
+            networks=tuple(networks),
+            owner=owner,
         )
+        self._check(new, at)
+        token, key = _new_secret(new)
         await self._put(self._digest(token), key, actor, "created")
         return token, key
+
+    async def change(self, which: str, bounds: Bounds, *, actor: str = SYSTEM) -> Key:
+        """What the key with this name or id may do from now on, with whichever of its secrets. One that a rotation
+        lets run out does so no later. Raises ControlError and StoreError."""
+        secrets_of = await self._find(which)
+        newest = secrets_of[-1][1]
+        changed = bounds.on(newest)
+        self._check(changed, now_us())
+        for digest, key in secrets_of:
+            until = changed.expires_at if key is newest else earlier(key.expires_at, changed.expires_at)
+            own = {"created_at": key.created_at, "hint": key.hint, "expires_at": until}
+            after = msgspec.structs.replace(changed, **own)
+            if after != key:
+                await self._put(digest, after, actor, "changed", before=key)
+        return changed
 
     async def revoke(self, which: str, *, actor: str = SYSTEM) -> Key:
         """Ends every secret of the key with this name or id. Raises ControlError and StoreError."""
@@ -257,6 +251,15 @@ class Keyring:
         self._stored[digest] = key
         self._index()
 
+    def _check(self, key: Key, at: int) -> None:
+        """Raises ControlError."""
+        check_key(key, at)
+        others = (each for each in self._by_hash.values() if each.key_id != key.key_id)
+        if any(each.name == key.name and usable(each, at) for each in others):
+            raise ControlError(
+                f"There is a key named {key.name!r} already. Choose another name, or rotate or revoke it."
+            )
+
     async def _find(self, which: str) -> list[tuple[bytes, Key]]:
         """The usable secrets of one key, oldest first."""
         await self.refresh()
@@ -274,6 +277,15 @@ class Keyring:
         if len({key.key_id for _, key in found}) > 1:
             raise ControlError(f"There are several keys named {which!r}. Say which by its id.")
         return found
+
+
+def declared_keys(settings: Settings) -> list[ApiKey]:
+    """Those with names, and the secrets of environments."""
+    of_environments = [
+        ApiKey(name=each.label, key=each.key, tenant=each.tenant, environment=each.name)
+        for each in settings.environments
+    ]
+    return [*settings.keys, *of_environments]
 
 
 def _new_secret(key: Key) -> tuple[str, Key]:

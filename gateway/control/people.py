@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from gateway.control.belongings import discard
 from gateway.control.directory import Directory, User
 from gateway.control.keys import Keyring, now_us, usable
 from gateway.control.passwords import Passwords, check
@@ -118,10 +119,12 @@ class People:
         return await self._own(user, {"subject": subject}, actor, "linked")
 
     async def delete(self, which: str, *, actor: str) -> User:
+        """With what is theirs: tokens, sessions, conversations, views that nobody shares."""
         user = await self._changeable(which)
         self._not_the_last_admin(user)
         for token in self.tokens(user):
             await self._keyring.revoke(token.key_id, actor=actor)
+        await discard(self.directory.store, user.user_id)
         await self._records.delete(user.user_id, actor)
         await self.directory.refresh()
         return user

@@ -3,14 +3,14 @@ of all that fit a call the tightest holds, so that none can loosen another."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 import msgspec
 
 from gateway.control.audit import entry
+from gateway.control.following import follow
 from gateway.core.capture import LEVELS, Capture
-from gateway.errors import ControlError, Missing, StoreError
+from gateway.errors import ControlError, Missing
 from gateway.recorder.retention import POLICY, shortest
 from gateway.settings import Settings
 from gateway.settings.privacy import PrivacyPolicy
@@ -51,18 +51,8 @@ class Policies:
         self._apply()
 
     async def follow(self, interval_s: float = 1.0) -> None:
-        """Keeps it up to date until cancelled. A store that is down leaves what is known."""
-        failing = False
-        while True:
-            await asyncio.sleep(interval_s)
-            try:
-                await self.refresh()
-            except StoreError as exc:
-                if not failing:
-                    log.warning("privacy policies cannot be read from the store, the known ones stay: %s", exc)
-                failing = True
-            else:
-                failing = False
+        """Keeps them up to date until cancelled."""
+        await follow(self.refresh, "privacy policies", log, interval_s)
 
     def payload_days(self, tenant: str | None, default: int | None) -> int | None:
         """How long bodies of this tenant are kept; None for as long as rows."""

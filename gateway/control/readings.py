@@ -12,13 +12,16 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from gateway.control.fleet import FOLDER, Question
-from gateway.control.limiting import Limiting
 from gateway.control.state import AppState
 from gateway.core.health import JournalHealth
+
+if TYPE_CHECKING:
+    from gateway.control.limiting import Limiting
 
 WORKER_COUNTERS = {
     "calls": "Model calls taken, since the start.",

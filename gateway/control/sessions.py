@@ -39,6 +39,7 @@ from gateway.control.principal import (
     small_form,
 )
 from gateway.control.secret import derive
+from gateway.control.signed_in import SignedIn, SignedInBook, browser_of
 from gateway.control.throttle import FAILED, Failure, Throttle
 from gateway.core.ids import uuid7
 from gateway.core.key import Key, within
@@ -81,6 +82,8 @@ class Sessions:
         self._keyring = keyring
         self._people = people
         self._directory = people.directory
+        self.book = SignedInBook(people.directory)
+        """Where people are signed in."""
         self._signer = URLSafeTimedSerializer(
             derive(secret, "session"), salt="session", signer_kwargs={"digest_method": hashlib.sha256}
         )
@@ -132,7 +135,9 @@ class Sessions:
                 return None
             return Principal(None, user.email, user.role, user.tenant, via="session", user_id=user.user_id)
         key = self._keyring.by_id(name) if kind == "key" else None
-        return self._of_key(key, "session") if key is not None and key.role in READERS else None
+        if key is None or key.role not in READERS or key.tenant in self._keyring.suspended:
+            return None
+        return self._of_key(key, "session")
 
     def _of_key(self, key: Key, via: str) -> Principal | None:
         if key.owner is None:
@@ -202,6 +207,9 @@ class Sessions:
         principal = self._of_session(session)
         audit = entry(principal.actor, "signed_out", "session", session.session_id) if principal else None
         await store.put_document("ended_session", session.session_id, msgspec.json.encode(ended), audit=audit)
+        kind, _, name = session.subject.partition(":")
+        if kind == "user":
+            await self.book.forget(name, session.session_id)
         for session_id, old in list(self._directory.ended.items()):
             if old.until < at:
                 await store.delete_document("ended_session", session_id)
@@ -209,6 +217,8 @@ class Sessions:
     async def _begin(self, request: Request, subject: str, actor: str, then: str) -> Response:
         session = Session(subject, uuid7(), now_us())
         await self._record("signed_in", actor, session.session_id)
+        if subject.startswith("user:"):
+            await self._note(request, subject.removeprefix("user:"), session)
         response = RedirectResponse(local_path(then), 303)
         response.set_cookie(
             cookie_name(request),
@@ -220,6 +230,12 @@ class Sessions:
         )
         return response
 
+    async def _note(self, request: Request, user_id: str, session: Session) -> None:
+        until = session.began_at + self.max_age_s * 1_000_000
+        browser = browser_of(request.headers.get("user-agent", ""))
+        address = address_of(request, self.proxies)
+        await self.book.note(user_id, SignedIn(session.session_id, session.began_at, until, address, browser))
+
     def _key_of(self, token: str, request: Request) -> Key:
         key = self._keyring.lookup(token)
         if key is None or not usable(key, now_us()):
@@ -228,6 +244,8 @@ class Sessions:
             raise SignInRefused(401, f"This key {state}. `callgate keys create --role viewer NAME` makes one.")
         if key.networks and not within(key.networks, address_of(request, self.proxies)):
             raise SignInRefused(403, f"The key {key.name!r} may not be used from this address.")
+        if key.tenant in self._keyring.suspended:
+            raise SignInRefused(403, f"The tenant {key.tenant} is suspended.")
         if key.owner is not None:
             raise SignInRefused(403, "This is an API token. Sign in with your password.")
         if key.role not in READERS:

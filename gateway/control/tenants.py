@@ -47,6 +47,26 @@ class Tenants:
         await self._directory.refresh()
         return tenant
 
+    async def suspend(self, slug: str, *, actor: str) -> Tenant:
+        """Its keys are refused from now on, in every worker within a second. Calls under way end as they would, and
+        its people can still look. Raises Missing."""
+        return await self._set_suspended(slug, now_us(), actor, "suspended")
+
+    async def resume(self, slug: str, *, actor: str) -> Tenant:
+        return await self._set_suspended(slug, None, actor, "resumed")
+
+    async def _set_suspended(self, slug: str, at: int | None, actor: str, action: str) -> Tenant:
+        self._not_declared(slug)
+
+        def changed(tenant: Tenant) -> Tenant:
+            if (tenant.suspended_at is None) == (at is None):
+                return tenant
+            return msgspec.structs.replace(tenant, suspended_at=at)
+
+        tenant = await self._records.change(slug, changed, actor, action)
+        await self._directory.refresh()
+        return tenant
+
     async def delete(self, slug: str, *, actor: str) -> Tenant:
         """Only without keys, environments and people: what they may do hangs on it. The log keeps its calls."""
         self._not_declared(slug)

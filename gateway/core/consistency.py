@@ -45,6 +45,7 @@ def inconsistencies(settings: Settings) -> list[Problem]:
     if (wrong := wrong_networks(tuple(settings.server.trusted_proxies))) is not None:
         problems.append(Problem(("server", "trusted_proxies"), f"'{wrong}' is no address and no range (10.0.0.0/8)"))
     problems += _keys(settings.keys)
+    problems += _environments(settings)
     problems += _identity(settings)
     problems += misalerted(settings)
     problems += _redaction(settings.log.redaction.rules)
@@ -130,6 +131,22 @@ def _keys(keys: list[ApiKey]) -> Iterator[Problem]:
             yield Problem(("keys", index, "networks", key.networks.index(wrong)), message)
         if key.expires_at is not None and not _is_moment(key.expires_at):
             yield Problem(("keys", index, "expires_at"), f"'{key.expires_at}' is no ISO date or time, as 2027-01-31")
+
+
+def _environments(settings: Settings) -> Iterator[Problem]:
+    names = {key.name for key in settings.keys}
+    secrets = {key.key: key.name for key in settings.keys}
+    for index, environment in enumerate(settings.environments):
+        at, label = ("environments", index), environment.label
+        if label in names:
+            yield Problem((*at, "name"), f"'{label}' is taken by a key or an environment before it")
+        if environment.key in secrets:
+            message = f"is the same as that of '{secrets[environment.key]}'; each needs its own"
+            yield Problem((*at, "key"), message)
+        elif not environment.key.isascii() or not environment.key.isprintable() or " " in environment.key:
+            yield Problem((*at, "key"), "has white space, a line break or a non-ASCII character in it")
+        names.add(label)
+        secrets.setdefault(environment.key, label)
 
 
 def _is_moment(text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Set
 from typing import Protocol
 
 from gateway.core.capture import Capture
@@ -62,7 +63,13 @@ class Counters:
 
 
 class Keys(Protocol):
-    """Where a presented token is looked up; `lookup` also finds revoked and expired keys."""
+    """Where a presented token is looked up; `lookup` also finds keys that are refused: revoked, expired, or of a
+    tenant that is suspended."""
+
+    @property
+    def suspended(self) -> Set[str]:
+        """Tenants for whom no call is made."""
+        ...
 
     def authenticate(self, token: bytes) -> Key | None: ...
 

@@ -17,7 +17,7 @@ from gateway.core.key import Key
 from gateway.core.limits import Ask, Lease
 from gateway.errors import CallError, JournalError
 from gateway.proxy import failures, tunnel_booking
-from gateway.proxy.admit import authenticated, permitted_here
+from gateway.proxy.admit import authenticated, permitted_here, refuse_suspended
 from gateway.proxy.door import Door
 from gateway.proxy.gateway import Gateway
 from gateway.proxy.head import INSECURE_KEY, Head
@@ -89,6 +89,7 @@ class Tunnel:
         self.target = way.targets[0]
         self.tags = tagging.bind(key, tagging.from_header(head.tags) if head.tags is not None else {})
         self.tags.setdefault("sessionId", self.request_id)
+        refuse_suspended(self.gateway.keys, self.tags)
 
     def _admitted(self) -> Lease | None:
         """Room for the next turn. CallError 402 or 429 where there is none."""

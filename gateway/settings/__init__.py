@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from gateway.settings.alerts import Alerts, Notification
 from gateway.settings.cache import Cache
-from gateway.settings.identity import DeclaredTenant, DeclaredUser, SignIn
+from gateway.settings.identity import DeclaredEnvironment, DeclaredTenant, DeclaredUser, SignIn
 from gateway.settings.limits import Budget, Limit, Runaway, Shared
 from gateway.settings.privacy import Privacy
 from gateway.settings.routes import Cooldown, ModelRoute
@@ -77,6 +77,13 @@ class Provider(Section, frozen=True):
     ] = None
     aws_secret_access_key: Annotated[str | None, Meta(description="The secret of the access key.")] = None
     aws_session_token: Annotated[str | None, Meta(description="Of temporary credentials.")] = None
+    google_credentials: Annotated[
+        str | None,
+        Meta(
+            description="For Vertex, in place of `api_key`: the JSON file of a service account or user (its path, or the "
+            "JSON itself), or `metadata` on a machine of Google's. Known names look at `GOOGLE_APPLICATION_CREDENTIALS`."
+        ),
+    ] = None
     region: Annotated[
         str | None, Meta(description="Region of Bedrock or Vertex; else `AWS_REGION` or `VERTEX_LOCATION`.")
     ] = None
@@ -271,6 +278,9 @@ class Settings(Section, frozen=True):
     )
     keys: Annotated[list[ApiKey], Meta(description="Gateway keys declared here: read-only elsewhere.")] = []
     tenants: Annotated[list[DeclaredTenant], Meta(description="Tenants declared here: read-only elsewhere.")] = []
+    environments: Annotated[
+        list[DeclaredEnvironment], Meta(description="Environments declared here: read-only elsewhere.")
+    ] = []
     users: Annotated[list[DeclaredUser], Meta(description="People declared here: read-only elsewhere.")] = []
     sign_in: Annotated[SignIn, Meta(description="How people sign in to the dashboard.")] = SignIn()
     log: Annotated[Log, Meta(description="What is kept of a call, how long, and when it is written.")] = Log()

@@ -25,6 +25,22 @@ class DeclaredTenant(Section, frozen=True):
     ]
     name: Annotated[str, Meta(description="What people call it; the slug, without one.")] = ""
     note: Annotated[str, Meta(description="Whom to ask, what it is for.")] = ""
+    suspended: Annotated[bool, Meta(description="Its keys are refused until this is taken away.")] = False
+
+
+class DeclaredEnvironment(Section, frozen=True):
+    name: Annotated[
+        str,
+        Meta(description="`production`, `staging`, …", pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"),
+    ]
+    key: Annotated[str, Meta(description="Its secret; at least 16 characters, use ${VAR}.", min_length=16)]
+    tenant: Annotated[str | None, Meta(description="Whose it is; without one it is nobody's in particular.")] = None
+    note: Annotated[str, Meta(description="What it is for.")] = ""
+
+    @property
+    def label(self) -> str:
+        """The name of its key."""
+        return f"{self.tenant}/{self.name}" if self.tenant else self.name
 
 
 class DeclaredUser(Section, frozen=True):

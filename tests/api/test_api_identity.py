@@ -103,6 +103,51 @@ def test_tenants(app: Starlette) -> None:
     assert [each["slug"] for each in ask(app, "/api/tenants", "max").json()["items"]] == ["acme"]
 
 
+def test_a_tenant_is_suspended_and_resumed(app: Starlette, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = send(app, "POST", "/api/keys", "ada", name="acme reader", role="viewer", tenant="acme").json()["secret"]
+    monkeypatch.setitem(TOKENS, "acme reader", token)
+    said = send(app, "PATCH", "/api/tenants/acme", "ada", suspended=True, note="unpaid").json()
+    assert (said["suspended"], said["suspended_at"] is None, said["note"]) == (True, False, "unpaid")
+    refused = ask(app, "/api/stats", "acme reader")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "tenant_suspended")
+    assert ask(app, "/api/stats", "max").status_code == 403, "an API token of one of its people is a key of it too"
+    assert send(app, "PATCH", "/api/tenants/acme", "mia", suspended=False).status_code == 403
+    assert send(app, "PATCH", "/api/tenants/acme", "ada", name="Acme").json()["suspended"] is True
+    assert send(app, "PATCH", "/api/tenants/acme", "ada", suspended=False).json()["suspended_at"] is None
+    assert ask(app, "/api/stats", "acme reader").status_code == 200
+    log = ask(app, "/api/audit?kind=tenant&id=acme").json()["items"]
+    assert [entry["action"] for entry in log] == ["resumed", "changed", "suspended", "changed", "created"]
+
+
+@pytest.mark.parametrize(
+    ("key", "status"), [("ada", 200), ("mia", 200), ("max", 200), ("viewer", 403), ("acme", 403), ("app", 403)]
+)
+def test_who_changes_a_key(key: str, status: int, app: Starlette) -> None:
+    made = send(app, "POST", "/api/keys", "ada", name="own", tenant="acme").json()["key"]
+    answer = send(app, "PATCH", f"/api/keys/{made['key_id']}", key, models=["gpt-*"], expires_at="2090-01-01")
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.json() == made | {"models": ["gpt-*"], "expires_at": "2090-01-01T00:00:00.000000Z"}
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"models": []}, "at least one"),
+        ({"networks": ["10.0.0.0/99"]}, "no address"),
+        ({"expires_at": "soon"}, "ISO 8601"),
+        ({"role": "admin"}, "role"),
+        ({"tenant": "globex"}, "tenant"),
+        ({"name": ""}, "needs a name"),
+    ],
+)
+def test_a_change_of_a_key_that_does_not_hold(body: dict[str, Any], says: str, app: Starlette) -> None:
+    made = send(app, "POST", "/api/keys", "ada", name="own", tenant="acme").json()["key"]
+    answer = send(app, "PATCH", f"/api/keys/{made['key_id']}", "ada", **body)
+    assert (answer.status_code, says in answer.text) == (400, True)
+    assert ask(app, f"/api/keys/{made['key_id']}", "ada").json() == made
+
+
 def test_environments(app: Starlette) -> None:
     made = send(app, "POST", "/api/environments", "max", name="production").json()
     assert made["environment"]["tenant"] == "acme"

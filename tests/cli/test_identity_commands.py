@@ -35,6 +35,11 @@ def test_tenants_and_their_environments(here: Path, capsys: pytest.CaptureFixtur
     said(capsys, "tenants", "change", "acme", "--name", "Acme")
     [tenant] = said(capsys, "tenants", "list", "--json").splitlines()
     assert (json.loads(tenant)["name"], json.loads(tenant)["note"]) == ("Acme", "ask Ann")
+    assert "Suspended acme" in said(capsys, "tenants", "suspend", "acme")
+    assert "suspended" in said(capsys, "tenants", "list")
+    assert "Resumed acme" in said(capsys, "tenants", "resume", "acme")
+    assert "active" in said(capsys, "tenants", "list")
+    assert "There is no tenant" in refused(capsys, "tenants", "suspend", "nobody")
     secret = said(capsys, "environments", "create", "production", "--tenant", "acme").strip()
     newer = said(capsys, "environments", "rotate", "production", "--tenant", "acme", "--overlap", "0").strip()
     assert secret.startswith("cg-")
@@ -61,6 +66,9 @@ def test_people(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         json.loads(line)["email"]: json.loads(line) for line in said(capsys, "users", "list", "--json").splitlines()
     }
     assert found["bob@example.com"]["has_password"]
+    assert "signed in nowhere" in said(capsys, "users", "sessions", "bob@example.com")
+    assert "signed out everywhere" in said(capsys, "users", "sign-out", "bob@example.com")
+    assert "There is no session" in refused(capsys, "users", "sign-out", "bob@example.com", "--session", "x")
     assert "12 to 256" in refused(capsys, "users", "password", "bob@example.com", "--password", "short")
     said(capsys, "users", "delete", "bob@example.com")
     assert "There is no user" in refused(capsys, "users", "delete", "bob@example.com")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -81,6 +82,33 @@ def test_revoke_and_all(data: Path) -> None:
     assert "revoked" in run(data, "list", "--all").stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--model", "gpt-*", "--model", "fast"], {"models": ["gpt-*", "fast"]}),
+        (["--endpoint", "/v1/embeddings", "--allow-config", "a"], {"endpoints": ["/v1/embeddings"], "configs": ["a"]}),
+        (["--network", "10.0.0.0/8"], {"networks": ["10.0.0.0/8"]}),
+        (["--network", "any"], {"networks": []}),
+        (["--tag", "feature=chat"], {"tags": {"feature": "chat"}}),
+        (["--tag", "none"], {"tags": {}}),
+        (["--name", "deploy"], {"name": "deploy"}),
+        (["--expires", "never"], {"expires_at": None}),
+    ],
+)
+def test_change(words: list[str], expected: dict[str, Any], data: Path) -> None:
+    run(data, "create", "ci", "--tag", "team=a", "--network", "192.0.2.1", "--expires", "30d")
+    before = json.loads(run(data, "list", "--json").stdout)
+    assert json.loads(run(data, "change", "ci", *words, "--json").stdout) == before | expected
+
+
+def test_a_change_says_what_holds_now(data: Path) -> None:
+    run(data, "create", "ci")
+    said = run(data, "change", "ci", "--model", "gpt-*", "--expires", "30d").stdout
+    assert "Changed ci" in said
+    assert "gpt-*" in said
+    assert "expires" in said
+
+
 @pytest.mark.parametrize(("overlap", "old_works"), [("1h", True), ("0", False)])
 def test_rotate(overlap: str, old_works: bool, data: Path) -> None:
     old = run(data, "create", "ci").stdout.strip()
@@ -96,6 +124,9 @@ def test_rotate(overlap: str, old_works: bool, data: Path) -> None:
         (["create", "ci", "--tag", "novalue"], "'novalue' is no tag"),
         (["create", "ci", "--expires", "soon"], "'soon' is no duration"),
         (["rotate", "ci", "--overlap", "-1h"], "-1h"),
+        (["change", "ci"], "Say what is to change"),
+        (["change", "ci", "--expires", "soon"], "'soon' is no duration"),
+        (["change", "ci", "--tag", "novalue"], "'novalue' is no tag"),
     ],
 )
 def test_wrong_usage(words: list[str], message: str, data: Path) -> None:

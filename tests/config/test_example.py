@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = (ROOT / "config.example.yaml").read_text("utf-8")
 EVERYTHING = re.sub(r"^#(?! \S|$)", "", EXAMPLE, flags=re.MULTILINE)
 """With what is switched off switched on."""
-ENVIRON = {"APP_KEY": "0123456789abcdef", "OPENAI_API_KEY": "sk-1"}
+ENVIRON = {"APP_KEY": "0123456789abcdef", "ACME_PRODUCTION_KEY": "fedcba9876543210", "OPENAI_API_KEY": "sk-1"}
 
 
 def settings_of(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, msgspec.structs.FieldInfo]]:

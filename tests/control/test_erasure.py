@@ -10,10 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from gateway.control.conversations import Conversations, Round, Talk
 from gateway.control.erasure import Certificate, Erasure
 from gateway.control.identity import Identity
+from gateway.control.signed_in import SignedIn
 from gateway.core.ids import uuid7
 from gateway.core.span import Payload, Span
+from gateway.dashboard.views import SavedView
 from gateway.errors import ControlError
 from gateway.recorder.deadletter import DeadLetter, DeadLetters
 from gateway.settings import Settings
@@ -120,6 +123,42 @@ def test_a_tenant_goes_with_its_keys_people_and_policies(tmp_path):
     assert b"springfield.example" not in house.files(), "the audit log holds ids, no addresses"
     with sqlite3.connect(tmp_path / "c.db") as db:
         assert db.execute("SELECT count(*) FROM series WHERE tenant = 'acme' OR value = 'acme'").fetchone() == (0,)
+
+
+async def talked(house: House, owner: str, words: str) -> None:
+    await Conversations(house.store, owner).make(Talk(rounds=[Round(text=words)]))
+
+
+@pytest.mark.parametrize("how", ["erased", "their tenant erased"])
+def test_who_goes_takes_their_conversations_and_sessions_along(how, tmp_path):
+    async def scenario() -> tuple[House, int]:
+        house = await House(tmp_path).filled()
+        people = house.identity.people
+        await house.identity.tenants.create("springfield", actor="cli")
+        ann = await people.create("ann@springfield.example", tenant="springfield", actor="cli")
+        bob = await people.create("bob@shelbyville.example", actor="cli")
+        for user, words in ((ann, "what ann once asked"), (bob, "what bob once asked")):
+            await talked(house, user.user_id, words)
+            session = SignedIn(f"s-{user.name}", NOW, 2**60, f"{user.name}-address", "Firefox on Linux")
+            await house.identity.sessions.book.note(user.user_id, session)
+            for shared in (False, True):
+                view = SavedView(f"{user.name} view {shared}", "user=x", user.user_id, shared)
+                await house.store.put_document("view", uuid7(), msgspec.json.encode(view))
+        _, key = await house.identity.keyring.create("reader", role="viewer", tenant="springfield")
+        await talked(house, key.key_id, "what a key once asked")
+        subject = Subject("user", ann.email) if how == "erased" else Subject("tenant", "springfield")
+        certificate = await house.erasure.erase(subject, by="cli")
+        await house.store.close()
+        return house, certificate.documents
+
+    house, documents = asyncio.run(scenario())
+    left = house.files()
+    assert [words in left for words in (b"what ann once", b"ann-address", b"ann view False")] == [False] * 3
+    assert [words in left for words in (b"what bob once", b"bob-address", b"bob view False")] == [True] * 3
+    assert b"ann view True" in left, "others use it"
+    assert (b"what a key once" in left) == (how != "their tenant erased")
+    # herself, two of a conversation, a session, a view; with the tenant that too, and what its key said
+    assert documents == {"erased": 5, "their tenant erased": 8}[how]
 
 
 def test_calls_after_an_erasure_are_counted_under_the_name_again(tmp_path):

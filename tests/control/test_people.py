@@ -106,6 +106,17 @@ def test_deleting_somebody_revokes_their_tokens(identity: Identity) -> None:
         identity.people.get("ann@example.com")
 
 
+def test_deleting_somebody_deletes_what_was_theirs(identity: Identity, store: MemoryControl) -> None:
+    ann = run(identity.people.create("ann@example.com", actor="operator"))
+    bob = run(identity.people.create("bob@example.com", actor="operator"))
+    for user in (ann, bob):
+        for kind in ("conversation", "talk", "session"):
+            run(store.put_document(kind, f"{user.user_id}/1", b"{}"))
+    run(identity.people.delete(ann.user_id, actor="operator"))
+    left = {(kind, each.id) for kind in ("conversation", "talk", "session") for each in run(store.documents(kind))}
+    assert left == {(kind, f"{bob.user_id}/1") for kind in ("conversation", "talk", "session")}
+
+
 def test_every_change_says_who_and_what(identity: Identity, store: MemoryControl) -> None:
     ann = run(identity.people.create("ann@example.com", actor="user:bob@example.com"))
     run(identity.people.change(ann.user_id, role="member", actor="key:ci"))

@@ -39,15 +39,16 @@ from gateway.dashboard.render import POLICY, environment
 from gateway.dashboard.repeat import DiffPage, ReplayPage
 from gateway.dashboard.replaying import ReplayResult
 from gateway.dashboard.requests import Peek, Requests, Rows
+from gateway.dashboard.settings.account import AccountPage
 from gateway.dashboard.settings.audit import AuditPage
 from gateway.dashboard.settings.environments import EnvironmentsPage
 from gateway.dashboard.settings.keys import KeyPage, KeysPage
 from gateway.dashboard.settings.privacy import PrivacyPage
 from gateway.dashboard.settings.tenants import TenantPage, TenantsPage
-from gateway.dashboard.settings.users import AccountPage, UserPage, UsersPage
+from gateway.dashboard.settings.users import UserPage, UsersPage
 from gateway.dashboard.statement import StatementPage
 from gateway.dashboard.tags import Tags as TagsPage
-from gateway.dashboard.tenants import TenantPage as TenantUsagePage
+from gateway.dashboard.tenant import TenantPage as TenantUsagePage
 from gateway.dashboard.tenants import TenantsPage as TenantsUsagePage
 from gateway.dashboard.trace import TracePage, TraceRows
 from tests.dashboard.fakes import FakeStore, application, chat_call, traffic

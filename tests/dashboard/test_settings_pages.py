@@ -112,6 +112,64 @@ def test_a_key_is_made_rotated_and_revoked(admin: House) -> None:
         assert words in log
 
 
+def test_a_keys_bounds_are_changed(admin: House) -> None:
+    made = admin.post("/settings/keys", name="checkout", models="gpt-*", tags="team=a", expires="2090-05-01")
+    token, keyring = secret_in(made), admin.state.keyring
+    key = keyring.authenticate(token)
+    page = admin.get(f"/settings/keys/{key.key_id}").text
+    for field in ('value="checkout"', 'value="gpt-*"', 'value="team=a"', 'value="2090-05-01"'):
+        assert field in page
+    change = f"/settings/keys/{key.key_id}/change"
+    given = {"name": "checkout", "networks": "10.0.0.0/8", "tags": "team=b", "expires": "2090-05-01"}
+    assert admin.post(change, **given).status_code == 303
+    after = keyring.authenticate(token)
+    assert (after.models, after.networks, after.tags) == (("*",), ("10.0.0.0/8",), {"team": "b"})
+    assert after.expires_at == key.expires_at
+    wrong = admin.post(change, **(given | {"networks": "10.0.0.0/99"}))
+    assert (wrong.status_code, "no address or range" in wrong.text, "10.0.0.0/99" in wrong.text) == (400, True, True)
+    assert keyring.authenticate(token) == after
+    admin.post(change, **(given | {"expires": ""}))
+    assert keyring.authenticate(token).expires_at is None
+
+
+def test_a_tenant_is_suspended_and_resumed(admin: House) -> None:
+    admin.post("/settings/tenants", slug="acme", name="Acme")
+    token = secret_in(admin.post("/settings/keys", name="checkout", tenant="acme"))
+    assert admin.post("/settings/tenants/acme/suspend").status_code == 303
+    assert admin.state.keyring.authenticate(token) is None
+    for page in ("/settings/tenants", "/settings/tenants/acme", "/settings/keys"):
+        assert "suspended" in admin.get(page).text.lower()
+    assert "Resume acme" in admin.get("/settings/tenants/acme").text
+    assert admin.post("/settings/tenants/acme/resume").status_code == 303
+    assert admin.state.keyring.authenticate(token) is not None
+    assert "Suspend acme" in admin.get("/settings/tenants/acme").text
+
+
+def test_sessions_are_listed_and_ended_one_by_one(admin: House) -> None:
+    ann = admin.state.identity.people.get("ann@example.com")
+    own, agent = dict(admin.browser.cookies), "Mozilla/5.0 (Windows NT 10.0) Firefox/140.0"
+    form = {"email": "ann@example.com", "password": PASSWORD}
+    elsewhere = admin.run(admin.browser.post("/login", data=form, headers=OURS | {"user-agent": agent}))
+    admin.browser.cookies = httpx.Cookies(own)
+    page = admin.get("/settings/account").text
+    assert "Firefox on Windows" in page
+    book = admin.state.sessions.book
+    here, there = sorted(admin.run(book.of(ann)), key=lambda each: "Firefox" in each.browser)
+    assert elsewhere.status_code == 303
+    assert admin.post("/settings/account/sign-out", session_id=there.session_id).headers["location"].endswith("account")
+    assert "Firefox on Windows" not in admin.get("/settings/account").text
+    assert "any more" in admin.post("/settings/account/sign-out", session_id=there.session_id).text
+    of_ann = f"/settings/users/{ann.user_id}"
+    assert here.session_id in admin.get(of_ann).text
+    admin.post("/settings/users", email="bob@example.com", role="admin", password=PASSWORD)
+    assert (
+        "signed in nowhere"
+        in admin.get(f"/settings/users/{admin.state.identity.people.get('bob@example.com').user_id}").text
+    )
+    assert admin.post(f"{of_ann}/everywhere").status_code == 303
+    assert admin.get(of_ann).headers["location"].startswith("/login")
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [

@@ -133,6 +133,8 @@ class Journal:
 class Keys:
     """One key that may do what an app may."""
 
+    suspended: frozenset[str] = frozenset()
+
     def authenticate(self, token: bytes) -> Key | None:
         return APP if token == APP_TOKEN else None
 

@@ -29,6 +29,8 @@ class EnvironmentRow:
     """The last characters of its secret; empty once that was revoked."""
     last_used: str
     made: str
+    """When; or that the configuration has it."""
+    declared: bool
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ async def _list(
                 each.note,
                 key.hint if key else "",
                 here.when(used.get(each.key_id)),
-                here.day(each.created_at),
+                "configuration" if each.declared else here.day(each.created_at),
+                each.declared,
             )
         )
     page = EnvironmentsPage(

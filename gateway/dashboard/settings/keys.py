@@ -1,20 +1,22 @@
-"""Gateway keys: who has one, what it may do, when it was last used; making, rotating and revoking."""
+"""Gateway keys: who has one, what it may do, when it was last used; making, changing, rotating, revoking."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.control.keys import key_state, moment_us, now_us, usable
+from gateway.control.keys import key_state, now_us, usable
 from gateway.control.managing import manageable_key, may_give, own_scope, visible_keys
 from gateway.core.key import ALL, ROLES, Key
 from gateway.dashboard.render import respond
 from gateway.dashboard.settings import urls
-from gateway.dashboard.settings.frame import Desk, Frame, Secret, desk, done, form_of, words
+from gateway.dashboard.settings.frame import Desk, Frame, Secret, desk, done, form_of
+from gateway.dashboard.settings.key_form import PATTERNS, bounds_in, changes_in, fields_of
 from gateway.dashboard.view import Shell
 from gateway.errors import CallError, ControlError, Missing
 
@@ -60,8 +62,9 @@ class KeyPage:
     frame: Frame
     name: str
     facts: list[tuple[str, str]]
-    rotate: str
+    change: str
     """Where the form goes; empty for a key that cannot be changed here."""
+    rotate: str
     revoke: str
     why_not: str
     overlaps: tuple[tuple[str, str], ...] = OVERLAPS
@@ -95,11 +98,14 @@ async def key_action(request: Request) -> Response:
         if action == "revoke":
             await keyring.revoke(key_id, actor=here.principal.actor)
             return done(urls.KEYS)
+        if action == "change":
+            await keyring.change(key_id, changes_in(form, key), actor=here.principal.actor)
+            return done(urls.key(key_id))
         if action == "rotate":
             token, key = await keyring.rotate(key_id, overlap_s=overlap_s(form), actor=here.principal.actor)
             return await _one(here, key, secret=Secret(f"The new secret of {key.name}", token, "Shown this once."))
     except (ControlError, CallError) as problem:
-        return await _one(here, key, problem=str(problem))
+        return await _one(here, key, problem=str(problem), form=form)
     raise HTTPException(404)
 
 
@@ -122,31 +128,11 @@ async def _create(here: Desk, form: dict[str, str]) -> tuple[str, Key]:
     role = form.get("role") or "app"
     may_give(here.principal, role)
     tenant, environment = own_scope(here.principal, form.get("tenant") or None, form.get("environment") or None)
-    try:
-        expires_at = moment_us(form["expires"]) if form.get("expires") else None
-    except ValueError as exc:
-        raise ControlError(f"{form['expires']!r} is no date. Write it as 2027-01-31.") from exc
+    given = msgspec.structs.asdict(bounds_in(form))
+    name = given.pop("name")
     return await here.identity.keyring.create(
-        form.get("name", ""),
-        role=role,
-        tenant=tenant,
-        environment=environment,
-        models=words(form.get("models", "")) or ALL,
-        endpoints=words(form.get("endpoints", "")) or ALL,
-        configs=words(form.get("configs", "")) or ALL,
-        networks=words(form.get("networks", "")),
-        tags=_tags(form.get("tags", "")),
-        expires_at=expires_at,
-        actor=here.principal.actor,
+        name, role=role, tenant=tenant, environment=environment, actor=here.principal.actor, **given
     )
-
-
-def _tags(text: str) -> dict[str, str]:
-    pairs = [word.partition("=") for word in words(text)]
-    wrong = next(("".join(pair) for pair in pairs if not pair[0] or not pair[2]), None)
-    if wrong is not None:
-        raise ControlError(f"{wrong!r} is no tag. Write it as key=value.")
-    return {name: value for name, _, value in pairs}
 
 
 async def _list(
@@ -173,6 +159,9 @@ async def _list(
 def _row(here: Desk, key: Key, used_at: int | None, at: int) -> KeyRow:
     state = key_state(key, at)
     until = f"until {here.when(key.expires_at)}" if state == "active" and key.expires_at else state
+    tone = {"active": "success", "expired": "warning", "revoked": "error"}[state]
+    if state == "active" and key.tenant in here.identity.directory.suspended:
+        until, tone = "tenant suspended", "warning"
     return KeyRow(
         key.name,
         urls.key(key.key_id),
@@ -182,18 +171,20 @@ def _row(here: Desk, key: Key, used_at: int | None, at: int) -> KeyRow:
         key.environment or "any",
         ", ".join(f"{len(values)} {name}" for name, values in _bounds(key)),
         until,
-        {"active": "success", "expired": "warning", "revoked": "error"}[state],
+        tone,
         here.when(used_at),
         "configuration" if key.declared else here.day(key.created_at),
     )
 
 
 def _bounds(key: Key) -> list[tuple[str, tuple[str, ...]]]:
-    bounded = [(name, getattr(key, name)) for name in ("models", "endpoints", "configs") if getattr(key, name) != ALL]
+    bounded = [(name, getattr(key, name)) for name in PATTERNS if getattr(key, name) != ALL]
     return bounded + ([("networks", key.networks)] if key.networks else [])
 
 
-async def _one(here: Desk, key: Key, *, problem: str = "", secret: Secret | None = None) -> Response:
+async def _one(
+    here: Desk, key: Key, *, problem: str = "", secret: Secret | None = None, form: dict[str, str] | None = None
+) -> Response:
     used = await here.identity.last_used.all()
     state = key_state(key, now_us())
     tags = " ".join(f"{name}={value}" for name, value in key.tags.items())
@@ -213,9 +204,10 @@ async def _one(here: Desk, key: Key, *, problem: str = "", secret: Secret | None
     why_not = _why_not(here, key, state)
     page = KeyPage(
         here.shell,
-        here.frame(problem, secret),
+        here.frame(problem, secret, {**fields_of(key), **(form or {})}),
         key.name,
         [(label, value) for label, value in facts if value],
+        "" if why_not else urls.key(key.key_id, "change"),
         "" if why_not else urls.key(key.key_id, "rotate"),
         "" if why_not else urls.key(key.key_id, "revoke"),
         why_not,

@@ -6,12 +6,13 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.api.access import ADMINS, MEMBERS, READ, READERS, Rule
 from gateway.dashboard.settings import urls
+from gateway.dashboard.settings.account import account_action, account_page
 from gateway.dashboard.settings.audit import audit_page
 from gateway.dashboard.settings.environments import environment_action, environments_page
 from gateway.dashboard.settings.keys import key_action, key_page, keys_page
 from gateway.dashboard.settings.privacy import privacy_action, privacy_page
 from gateway.dashboard.settings.tenants import tenant_action, tenant_page, tenants_page
-from gateway.dashboard.settings.users import account_action, account_page, user_action, user_page, users_page
+from gateway.dashboard.settings.users import user_action, user_page, users_page
 
 POST = ("POST",)
 

@@ -1,4 +1,4 @@
-"""Tenants: made, renamed, deleted."""
+"""Tenants: made, renamed, suspended, deleted."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ class TenantRow:
     environments: int
     people: int
     source: str
+    suspended: str
+    """Since when its keys are refused; empty while they are taken."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class TenantPage:
     row: TenantRow
     change: str
     """Where the form goes; empty for one that cannot be changed here."""
+    suspend: str
+    """Where its keys are refused, or taken again."""
     delete: str
     why_not: str
     back: str = urls.TENANTS
@@ -85,6 +89,9 @@ async def tenant_action(request: Request) -> Response:
         if action == "change":
             await tenants.change(slug, name=form.get("name"), note=form.get("note"), actor=here.principal.actor)
             return done(urls.tenant(slug))
+        if action in ("suspend", "resume"):
+            await (tenants.suspend if action == "suspend" else tenants.resume)(slug, actor=here.principal.actor)
+            return done(urls.tenant(slug))
         if action == "delete":
             await tenants.delete(slug, actor=here.principal.actor)
             return done(urls.TENANTS)
@@ -116,6 +123,7 @@ def _one(here: Desk, tenant: Tenant, *, problem: str = "") -> Response:
         here.frame(problem),
         _row(here, tenant),
         "" if why_not else urls.tenant(tenant.slug, "change"),
+        "" if why_not else urls.tenant(tenant.slug, "suspend" if tenant.suspended_at is None else "resume"),
         "" if why_not else urls.tenant(tenant.slug, "delete"),
         why_not,
     )
@@ -134,4 +142,5 @@ def _row(here: Desk, tenant: Tenant) -> TenantRow:
         sum(each.tenant == tenant.slug for each in directory.environments.values()),
         sum(user.tenant == tenant.slug for user in directory.users.values()),
         "configuration" if tenant.declared else here.day(tenant.created_at),
+        "" if tenant.suspended_at is None else here.when(tenant.suspended_at) or "so says the configuration",
     )

@@ -1,4 +1,4 @@
-"""People: added, given a role and a tenant, disabled, deleted; and what everybody manages of their own account."""
+"""People: added, given a role and a tenant, signed out, disabled, deleted."""
 
 from __future__ import annotations
 
@@ -10,29 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.control.directory import User
-from gateway.control.keys import moment_us
 from gateway.control.people import PERSON_ROLES
 from gateway.dashboard.render import respond
 from gateway.dashboard.settings import urls
-from gateway.dashboard.settings.frame import Desk, Frame, Secret, desk, done, form_of
-from gateway.dashboard.urls import LOGIN
+from gateway.dashboard.settings.frame import Desk, Frame, desk, done, form_of
+from gateway.dashboard.settings.people import SessionRow, UserRow, session_rows, user_row
 from gateway.dashboard.view import Shell
 from gateway.errors import ControlError, Missing
-
-
-@dataclass(frozen=True)
-class UserRow:
-    email: str
-    name: str
-    href: str
-    role: str
-    tenant: str
-    """Empty for who sees all."""
-    signs_in: str
-    """By password, single sign-on, both, or not yet."""
-    is_disabled: bool
-    tokens: int
-    source: str
 
 
 @dataclass(frozen=True)
@@ -54,29 +38,13 @@ class UserPage:
     frame: Frame
     row: UserRow
     tenants: list[str]
+    sessions: list[SessionRow]
+    everywhere: str
+    """Where the form goes that signs them out everywhere."""
     why_not: str
     """Why it cannot be changed here; empty if it can."""
     roles: tuple[str, ...] = PERSON_ROLES
     back: str = urls.USERS
-
-
-@dataclass(frozen=True)
-class TokenRow:
-    key_id: str
-    name: str
-    hint: str
-    last_used: str
-    expires: str
-
-
-@dataclass(frozen=True)
-class AccountPage:
-    template: ClassVar[str] = "settings_account.html"
-    shell: Shell
-    frame: Frame
-    row: UserRow
-    tokens: list[TokenRow]
-    has_password: bool
 
 
 async def users_page(request: Request) -> Response:
@@ -100,7 +68,7 @@ async def users_page(request: Request) -> Response:
 
 async def user_page(request: Request) -> Response:
     here = await desk(request, "User", urls.USERS)
-    return _one(here, _seen(here, request.path_params["user_id"]))
+    return await _one(here, _seen(here, request.path_params["user_id"]))
 
 
 async def user_action(request: Request) -> Response:
@@ -120,13 +88,17 @@ async def user_action(request: Request) -> Response:
             await people.change(user.user_id, disabled=action == "disable", actor=actor)
         elif action == "password":
             await people.set_password(user.user_id, form.get("password", ""), actor=actor)
+        elif action == "sign-out":
+            await here.state.sessions.book.end(user, form.get("session_id", ""), actor=actor)
+        elif action == "everywhere":
+            await people.end_sessions(user.user_id, actor=actor)
         elif action == "delete":
             await people.delete(user.user_id, actor=actor)
             return done(urls.USERS)
         else:
             raise HTTPException(404)
     except ControlError as problem:
-        return _one(here, user, problem=str(problem))
+        return await _one(here, user, problem=str(problem))
     return done(urls.user(user.user_id))
 
 
@@ -142,98 +114,22 @@ def _list(here: Desk, *, problem: str = "", form: dict[str, str] | None = None) 
     page = UsersPage(
         here.shell,
         here.frame(problem, form=form),
-        [_row(here, user) for user in sorted(directory.users.values(), key=lambda user: user.email)],
+        [user_row(here, user) for user in sorted(directory.users.values(), key=lambda user: user.email)],
         sorted(directory.tenants),
         oidc.label if oidc else "",
     )
     return respond(page, 400 if problem else 200)
 
 
-def _one(here: Desk, user: User, *, problem: str = "") -> Response:
+async def _one(here: Desk, user: User, *, problem: str = "") -> Response:
     declared = "This person is declared in the configuration: change them there; a running gateway reloads it."
     page = UserPage(
         here.shell,
         here.frame(problem),
-        _row(here, user),
+        user_row(here, user),
         sorted(here.identity.directory.tenants),
+        await session_rows(here, user, urls.user(user.user_id, "sign-out")),
+        urls.user(user.user_id, "everywhere"),
         declared if user.declared else "",
     )
     return respond(page, 400 if problem else 200)
-
-
-def _row(here: Desk, user: User) -> UserRow:
-    ways = [way for way, has in (("password", user.password), ("single sign-on", user.subject)) if has]
-    return UserRow(
-        user.email,
-        user.name,
-        urls.user(user.user_id),
-        user.role,
-        user.tenant or "",
-        " and ".join(ways) or "not yet",
-        user.disabled_at is not None,
-        len(here.identity.people.tokens(user)),
-        "configuration" if user.declared else here.day(user.created_at),
-    )
-
-
-# ------------------------------------------------------------------------------------------------ oneself
-
-
-async def account_page(request: Request) -> Response:
-    return await _account(await desk(request, "Account", urls.ACCOUNT))
-
-
-async def account_action(request: Request) -> Response:
-    here, form = await desk(request, "Account", urls.ACCOUNT), await form_of(request)
-    user, people, actor = _oneself(here), here.identity.people, here.principal.actor
-    try:
-        match request.path_params["action"]:
-            case "password":
-                await _change_password(here, user, form)
-                return done(LOGIN)
-            case "everywhere":
-                await people.end_sessions(user.user_id, actor=actor)
-                return done(LOGIN)
-            case "token":
-                until = moment_us(form["expires"]) if form.get("expires") else None
-                token, _ = await people.create_token(user, form.get("name", ""), expires_at=until, actor=actor)
-                return await _account(here, secret=Secret("Your API token", token, "Shown this once."))
-            case "revoke":
-                if not any(each.key_id == form.get("key_id") for each in people.tokens(user)):
-                    raise Missing("This token has ended already.")
-                await here.identity.keyring.revoke(form["key_id"], actor=actor)
-                return done(urls.ACCOUNT)
-    except ValueError:
-        return await _account(here, problem=f"{form['expires']!r} is no date. Write it as 2027-01-31.")
-    except ControlError as problem:
-        return await _account(here, problem=str(problem))
-    raise HTTPException(404)
-
-
-async def _change_password(here: Desk, user: User, form: dict[str, str]) -> None:
-    people = here.identity.people
-    if user.password is not None and not await people.passwords.verify(user.password, form.get("now", "")):
-        raise ControlError("The password that you have now is another.")
-    if form.get("password", "") != form.get("again", ""):
-        raise ControlError("The two passwords are not the same.")
-    await people.set_password(user.user_id, form.get("password", ""), actor=here.principal.actor)
-
-
-async def _account(here: Desk, *, problem: str = "", secret: Secret | None = None) -> Response:
-    user, used = _oneself(here), await here.identity.last_used.all()
-    tokens = [
-        TokenRow(
-            key.key_id,
-            key.name.partition(": ")[2],
-            key.hint,
-            here.when(used.get(key.key_id)),
-            here.day(key.expires_at),
-        )
-        for key in here.identity.people.tokens(user)
-    ]
-    page = AccountPage(here.shell, here.frame(problem, secret), _row(here, user), tokens, user.password is not None)
-    return respond(page, 400 if problem else 200)
-
-
-def _oneself(here: Desk) -> User:
-    return here.identity.people.get(here.principal.user_id or "")
