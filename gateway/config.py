@@ -218,7 +218,7 @@ def _complete_providers(raw: dict[str, Any], environ: Mapping[str, str], problem
         return  # conform says what is wrong
     providers = {name: _completed(name, unpacked(entry), environ, problems) for name, entry in written.items()}
     for name, row in KNOWN.items():
-        if name in providers or not (name == DEMO or (row.from_environment and _key_in(row, environ))):
+        if name in providers or not (name == DEMO or (row.from_environment and _is_open(row, environ))):
             continue
         if not document.missing_variables(row.base_url, environ):
             providers[name] = _completed(name, {}, environ, problems)
@@ -245,6 +245,8 @@ def _completed(name: str, entry: Any, environ: Mapping[str, str], problems: list
     key = _without_empty(unpacked(out.pop("api_key", None), text_is_meant=True))
     if key or row:
         out["api_key"] = key or (_key_in(row, environ) if row else None)
+    if row and not out.get("api_key") and (credentials := _credentials_in(row, environ)):
+        out.setdefault("google_credentials", credentials)
     if isinstance(out.get("base_url"), str):
         out["base_url"] = out["base_url"].strip().rstrip("/")
     return out
@@ -273,7 +275,8 @@ def _known_of(
         if missing:
             at = ("providers", row.name, "base_url")
             problems.append(Problem(at, f"is missing; set it, or {' and '.join(missing)} in the environment"))
-        out["base_url"] = _DOUBLE_SLASH.sub("/", str(document.interpolate(row.base_url, environ, [])))
+        url = _DOUBLE_SLASH.sub("/", str(document.interpolate(row.base_url, environ, [])))
+        out["base_url"] = url.replace("//global-aiplatform.", "//aiplatform.")  # the one location that is no host
     return out
 
 
@@ -282,10 +285,21 @@ def _key_in(row: KnownProvider, environ: Mapping[str, str]) -> str | None:
     return Sourced.make(environ[variable].strip(), variable) if variable else None
 
 
+def _credentials_in(row: KnownProvider, environ: Mapping[str, str]) -> str | None:
+    variable = row.credentials_variable
+    return Sourced.make(environ[variable].strip(), variable) if environ.get(variable, "").strip() else None
+
+
+def _is_open(row: KnownProvider, environ: Mapping[str, str]) -> bool:
+    """Whether the environment has what it takes to call it."""
+    return bool(_key_in(row, environ) or _credentials_in(row, environ))
+
+
 def _provider_warnings(settings: Settings) -> Iterator[str]:
     for name, provider in settings.providers.items():
         row = KNOWN.get(name)
-        has_key = provider.api_key is not None or provider.aws_access_key_id is not None
+        given = (provider.api_key, provider.aws_access_key_id, provider.google_credentials)
+        has_key = any(value is not None for value in given)
         if not has_key and (row is None or row.key_variables):
             way_out = f"set {row.key_variables[0]} or " if row else ""
             yield f"providers.{name}: no key; {way_out}api_key (`none` if it needs none)"

@@ -48,6 +48,7 @@ _NAMINGS = {
     "vertex": _VERTEX,
     "vertex_ai": _VERTEX,
     "google-vertex": _VERTEX,
+    "vertex-gemini": _VERTEX,
     "azure": Naming(("azure/",), ("azure", "azure_text")),
     "azure-ai": _AZURE_AI,
     "bedrock": _BEDROCK,

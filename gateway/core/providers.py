@@ -49,6 +49,8 @@ class KnownProvider(msgspec.Struct, frozen=True, kw_only=True):
     forward_metadata: bool = False
     """A gateway itself, which reads `metadata`."""
     evidence: Evidence | None = None
+    credentials_variable: str = ""
+    """The variable that stands in for the setting `google_credentials`."""
     region_variable: str = ""
     """The variable in its base URL that the setting `region` stands in for."""
     price_prefix: str = ""
@@ -64,6 +66,12 @@ def _compatible(name: str, title: str, base_url: str, *key_variables: str, **qui
 
 _c = _compatible
 
+_VERTEX = (
+    "https://${VERTEX_LOCATION:-us-central1}-aiplatform.googleapis.com/v1/projects/${VERTEX_PROJECT}"
+    "/locations/${VERTEX_LOCATION:-us-central1}"
+)
+"""Of all that a project has in a location."""
+
 _MAKERS = (
     _c("openai", "OpenAI", "https://api.openai.com/v1", "OPENAI_API_KEY", price_prefix=""),
     _c("anthropic", "Anthropic", "https://api.anthropic.com", "ANTHROPIC_API_KEY",
@@ -77,10 +85,12 @@ _MAKERS = (
        auth="api-key", price_prefix="azure_ai"),
     _c("bedrock", "Amazon Bedrock", "https://bedrock-runtime.${AWS_REGION:-us-east-1}.amazonaws.com",
        "AWS_BEARER_TOKEN_BEDROCK", dialect="bedrock", ask_usage=False, region_variable="AWS_REGION", price_prefix=""),
-    _c("vertex", "Vertex AI, OpenAI surface",
-       "https://${VERTEX_LOCATION:-us-central1}-aiplatform.googleapis.com/v1/projects/${VERTEX_PROJECT}"
-       "/locations/${VERTEX_LOCATION:-us-central1}/endpoints/openapi",
-       "VERTEX_ACCESS_TOKEN", region_variable="VERTEX_LOCATION", price_prefix="vertex_ai"),
+    _c("vertex", "Vertex AI, OpenAI surface", f"{_VERTEX}/endpoints/openapi", "VERTEX_ACCESS_TOKEN",
+       region_variable="VERTEX_LOCATION", credentials_variable="GOOGLE_APPLICATION_CREDENTIALS",
+       price_prefix="vertex_ai"),
+    _c("vertex-gemini", "Vertex AI, Gemini's own surface", f"{_VERTEX}/publishers/google", "VERTEX_ACCESS_TOKEN",
+       dialect="gemini", ask_usage=False, region_variable="VERTEX_LOCATION",
+       credentials_variable="GOOGLE_APPLICATION_CREDENTIALS", price_prefix="vertex_ai", from_environment=False),
     _c("cohere", "Cohere", "https://api.cohere.com", "CO_API_KEY", "COHERE_API_KEY",
        dialect="cohere", ask_usage=False, price_prefix=""),
     _c("mistral", "Mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY", ask_usage=False),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 
 from gateway.errors import CallError
+from gateway.proxy.signing import CredentialsError
 from gateway.settings import Server, Timeout
 
 FOREVER = float("inf")
@@ -51,6 +52,9 @@ def unreachable(provider: str, exc: Exception) -> CallError:
         reason = getattr(exc, "verify_message", "") or exc.reason or str(exc)
         message = f"There is no secure connection to {provider}: {reason}."
         return CallError(502, "upstream_tls", message, error_type="network")
+    if isinstance(exc, CredentialsError):
+        message = f"{provider} cannot be called: {exc}."
+        return CallError(502, "upstream_authentication", message, error_type="authentication")
     message = f"{provider} cannot be reached: {exc or type(exc).__name__}."
     return CallError(502, "upstream_unreachable", message, error_type="network")
 

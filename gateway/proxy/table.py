@@ -34,6 +34,9 @@ _FROM_ROOT = (b"/openai/", b"/v1/projects/", b"/v1beta1/projects/")
 _BELOW_ROOT = re.compile(rb"/openai/v1$|/v1(?:beta1)?/projects/.*")
 """The part of their base URLs that such a path does not want."""
 
+ON_VERTEX = b"/publishers/google"
+"""How the base URL ends of Gemini's own surface on Vertex."""
+
 _AUTH_LINES = {
     "bearer": b"authorization: Bearer %b\r\n",
     "x-api-key": b"x-api-key: %b\r\n",
@@ -51,8 +54,8 @@ class Upstream(msgspec.Struct, frozen=True):
     """What comes before the client's path, e.g. `/openai` or an absolute `http://…` through a proxy."""
     root: bytes
     """What comes before a path that is beside the base URL's, as Azure's deployments are beside its `/openai/v1`."""
-    drops_v1: bool
-    """Whether its base URL already ends where OpenAI's `/v1` does."""
+    drops: bytes
+    """What clients put before a path and its base URL stands for: OpenAI's `/v1`, Gemini's `/v1beta` on Vertex."""
     head: bytes
     """Header lines of every request: host, and what the configuration adds."""
     key_lines: tuple[bytes, ...]
@@ -79,8 +82,8 @@ class Upstream(msgspec.Struct, frozen=True):
         """The request target for the client's path (`/v1/chat/completions`)."""
         if path.startswith(_FROM_ROOT):
             target = self.root + path
-        elif self.drops_v1 and path.startswith(b"/v1/"):
-            target = self.path_prefix + path[3:]
+        elif self.drops and path.startswith(self.drops + b"/"):
+            target = self.path_prefix + path[len(self.drops) :]
         else:
             target = self.path_prefix + path
         return target + b"?" + query if query else target
@@ -304,6 +307,7 @@ class Pools:
         self._health: dict[str, ProviderHealth] = {}
         self._targets: dict[str, TargetState] = {}
         self._keys: dict[str, KeyRing] = {}
+        self._tokens: dict[str, tuple[Proxies, Signer | None]] = {}
 
     def get(self, origin: Origin, limit: int) -> Pool:
         pool = self._by_origin.get(origin)
@@ -333,6 +337,15 @@ class Pools:
         ring = self._keys[provider] = self._keys.get(provider, KeyRing(size)).resized(size)
         return ring
 
+    def signer(self, provider: Provider, proxies: Proxies) -> Signer | None:
+        """What makes a provider's credentials, where they are made. Tokens outlive a reload, by whom they are for."""
+        if not provider.google_credentials:
+            return signer_for(provider, proxies)
+        known = self._tokens.get(provider.google_credentials)
+        if known is None or known[0] != proxies:
+            known = self._tokens[provider.google_credentials] = (proxies, signer_for(provider, proxies))
+        return known[1]
+
     def sweep(self, now: float) -> None:
         for pool in self._by_origin.values():
             pool.sweep(now)
@@ -340,6 +353,9 @@ class Pools:
     def close(self) -> None:
         for pool in self._by_origin.values():
             pool.close()
+        for _, signer in self._tokens.values():
+            if signer is not None:
+                signer.close()
 
     def connections(self) -> Mapping[str, int]:
         """Open connections by origin, for the metrics."""
@@ -372,7 +388,7 @@ def _upstream(name: str, provider: Provider, proxies: Proxies, pools: Pools) -> 
         pool=pool,
         path_prefix=prefix,
         root=_BELOW_ROOT.sub(b"", prefix),
-        drops_v1=dialect == "openai",
+        drops=b"/v1" if dialect == "openai" else b"/v1beta" if prefix.endswith(ON_VERTEX) else b"",
         head=head,
         key_lines=key_lines,
         keys=pools.keys(name, len(key_lines)),
@@ -385,7 +401,7 @@ def _upstream(name: str, provider: Provider, proxies: Proxies, pools: Pools) -> 
         strips_metadata=provider.metadata == "strip",
         price_provider=row.name if row else name,
         health=pools.health(name),
-        signer=signer_for(provider),
+        signer=pools.signer(provider, proxies),
         evidence=row.evidence if row else None,
     )
 
@@ -402,11 +418,11 @@ def _through(
         upstream,
         pool=pools.get(Origin(f"translation.{upstream.name}", 0, tls=False, dial=line), provider.max_connections),
         path_prefix=b"",
-        drops_v1=False,
+        drops=b"",
         head=b"host: translation.invalid\r\n",
         speaks=FAMILIES,
         asks_usage=True,
-        signer=None,
+        signer=upstream.signer if upstream.signer is not None and upstream.signer.carries_on else None,
         evidence=None,
     )
 

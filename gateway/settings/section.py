@@ -20,6 +20,7 @@ SECRET_FIELDS = frozenset(
         "key",
         "headers",
         "client_secret",
+        "google_credentials",
         "aws_access_key_id",
         "aws_secret_access_key",
         "aws_session_token",

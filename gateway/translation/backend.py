@@ -37,6 +37,11 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
         return f"Backend({self.name}, {self.dialect})"
 
     @property
+    def on_vertex(self) -> bool:
+        """Whether it is Gemini's surface on Vertex, which takes a bearer token in place of a key."""
+        return self.base_url.endswith("/publishers/google")
+
+    @property
     def vendor(self) -> str:
         """litellm's name for the provider's dialect."""
         return VENDORS[self.dialect]

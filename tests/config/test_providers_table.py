@@ -26,7 +26,7 @@ def test_a_row_holds_together(row):
     assert known(row.name) is row
     assert row.dialect in DIALECTS
     assert row.auth in {"bearer", "x-api-key", "x-goog-api-key", "api-key"}
-    assert row.auth == auth_of(row.dialect) or row.name.startswith("azure")
+    assert row.auth == auth_of(row.dialect) or row.name.startswith(("azure", "vertex"))
     assert row.dialect == "openai" or not row.ask_usage
     assert all(variable == variable.upper() for variable in row.key_variables)
     assert row.name == row.name.lower()
@@ -73,3 +73,24 @@ def test_nearest(name, near):
 def test_the_manual_has_it(row):
     manual = (Path(__file__).resolve().parents[2] / "docs" / "providers.md").read_text("utf-8")
     assert row.name == DEMO or f"| `{row.name}` | {row.title} | `{row.base_url}` | {row.dialect} |" in manual
+
+
+VERTEX = {"VERTEX_PROJECT": "p", "VERTEX_LOCATION": "europe-west4", "GOOGLE_APPLICATION_CREDENTIALS": "/sa.json"}
+
+
+def test_google_s_credentials_configure_vertex_where_its_project_is_known():
+    settings = load("/dev/null", environ=VERTEX).settings
+    assert settings.providers["vertex"].google_credentials == "/sa.json"
+    assert settings.providers["vertex"].base_url == (
+        "https://europe-west4-aiplatform.googleapis.com/v1/projects/p/locations/europe-west4/endpoints/openapi"
+    )
+    assert "vertex" not in load("/dev/null", environ={"GOOGLE_APPLICATION_CREDENTIALS": "/sa.json"}).settings.providers
+    own = load("/dev/null", environ={**VERTEX, "VERTEX_ACCESS_TOKEN": "t"}).settings.providers["vertex"]
+    assert (own.api_key, own.google_credentials) == ("t", None)
+
+
+def test_the_global_location_of_vertex_has_a_host_without_one():
+    settings = load("/dev/null", environ={**VERTEX, "VERTEX_LOCATION": "global"}).settings
+    assert settings.providers["vertex"].base_url == (
+        "https://aiplatform.googleapis.com/v1/projects/p/locations/global/endpoints/openapi"
+    )

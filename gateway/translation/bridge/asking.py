@@ -130,7 +130,7 @@ def _address(request: Request) -> str:
     """The base URL as litellm's adapter of this vendor wants it."""
     backend, base = request.backend, request.backend.base_url
     if backend.vendor == "gemini":
-        return f"{base}/v1beta"
+        return base if backend.on_vertex else f"{base}/v1beta"
     if backend.vendor == "cohere_chat":
         return f"{base}/v2/{'embed' if request.dialect.kind == 'embedding' else 'chat'}"
     return base

@@ -103,6 +103,9 @@ def client_for(backend: Backend) -> httpx.AsyncClient:
     async def sending(request: httpx.Request) -> None:
         if (request.url.scheme, request.url.host, request.url.port) != (own.scheme, own.host, own.port):
             raise ForeignHostError(f"{backend.name} is not at {request.url.host}", request=request)
+        key = request.headers.pop("x-goog-api-key", None) if backend.on_vertex else None
+        if key is not None:
+            request.headers["authorization"] = f"Bearer {key}"
 
     async def answered(response: httpx.Response) -> None:
         heard = HEARD.get()
