@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import math
+import time
 
 from gateway.control.admission_guard import Guard
 from gateway.control.admission_holding import MICRO, Account, Held, Holding, Meter, Row, Share
 from gateway.control.admission_queue import Line
 from gateway.control.counters.across import Across
+from gateway.control.counters.allotment import Allotment, Levels
 from gateway.control.counters.board import REPEATS_AT, Board, Record
 from gateway.core.limits import DEFAULT_OUTPUT_TOKENS, Ask, Wait, refusal
 from gateway.core.limits.estimate import Estimator
@@ -169,7 +172,7 @@ class Limits:
         Wait where Redis has not said yet whether there is enough."""
         if across.refuses:
             raise refusal.unknown(across.why)
-        shares = _shares(across, holding, lease.amount, tokens)
+        shares = self._shares(across, holding, lease.amount, tokens)
         if not ask.waited:
             needs = [(share.allotment, share.amount) for share, _ in shares]
             if across.must_ask(needs, now_us):
@@ -181,6 +184,38 @@ class Limits:
                 self._over_budget(held_by, now_us)
             else:
                 self._over_share(held_by, share, lease)
+
+    def _shares(self, across: Across, holding: Holding, money: int, tokens: int) -> list[tuple[Share, Meter | Account]]:
+        """What a call takes of what machines share, and which limit or budget asks for it."""
+        shares: list[tuple[Share, Meter | Account]] = []
+        for meter in holding.meters:
+            rule = meter.rule
+            for of, limit, amount in (
+                ("requests", rule.requests, 1),
+                ("tokens", rule.tokens, tokens),
+                ("places", rule.concurrent, 1),
+            ):
+                if limit is not None:
+                    allotment = across.allotment(f"{rule.name}:{of}", limit, lasting=of == "places")
+                    shares.append((Share(allotment, amount, of), meter))
+        for account in holding.accounts:
+            shares.append((Share(self._allotment(across, account), money, "money"), account))
+        return shares
+
+    def _allotment(self, across: Across, account: Account) -> Allotment:
+        """This process's part of a budget's running period. Its levels go by what all machines have spent."""
+        rule, period = account.rule, account.begin
+        found = across.allotment(f"{rule.name}:{period}", rule.limit, lasting=True, bounded=rule.hard)
+        if found.levels is None:
+            amounts = {f"{level:g}": math.ceil(level * rule.limit / 100) for level in rule.levels}
+
+            def tell(level: str, spent: int) -> None:
+                number = list(amounts).index(level) + 1
+                if self.board.first_to(account.record, period, number):  # not while Redis was gone
+                    self.sink(_budget_alert(account, float(level), spent, time.time_ns() // 1000))
+
+            found.levels = Levels(dict(amounts), functools.partial(account.purse.spent, period), tell)
+        return found
 
     def _over_share(self, meter: Meter, share: Share, lease: Held) -> None:
         self.refused["rate"] += 1
@@ -232,7 +267,9 @@ class Limits:
         self.board.counts_from(account.record, now_us)
 
     def look_at_levels(self, account: Account, now_us: int) -> None:
-        """Sends what has been reached and nobody has sent yet."""
+        """Sends what has been reached and nobody has sent yet; where machines share, Redis says whose it is to send."""
+        if self.across is not None and not self.across.alone:
+            return
         rule = account.rule
         period = account.period_at(now_us)
         spent = account.purse.spent(period)
@@ -245,6 +282,14 @@ class Limits:
             if self.board.first_to(account.record, period, account.next_level):
                 self.sink(_budget_alert(account, level, spent, now_us))
         account.next_at = NEVER
+
+    def reached(self, account: Account, spent: int) -> list[float]:
+        """The levels of the running period that this machine has told, or should have before a crash."""
+        rule = account.rule
+        if self.across is None or self.across.alone:
+            return [level for level in rule.levels if spent * 100 >= level * rule.limit]
+        levels = self._allotment(self.across, account).levels
+        return [float(level) for level in levels.ours] if levels is not None else []
 
     # ------------------------------------------------------------------ what applies
 
@@ -304,27 +349,6 @@ class Limits:
         if record is None:
             raise refusal.unknown("there is no room for more counters")
         return record
-
-
-def _shares(across: Across, holding: Holding, money: int, tokens: int) -> list[tuple[Share, Meter | Account]]:
-    """What a call takes of what machines share, and which limit or budget asks for it."""
-    shares: list[tuple[Share, Meter | Account]] = []
-    for meter in holding.meters:
-        rule = meter.rule
-        for of, limit, amount in (
-            ("requests", rule.requests, 1),
-            ("tokens", rule.tokens, tokens),
-            ("places", rule.concurrent, 1),
-        ):
-            if limit is not None:
-                allotment = across.allotment(f"{rule.name}:{of}", limit, lasting=of == "places")
-                shares.append((Share(allotment, amount, of), meter))
-    for account in holding.accounts:
-        if account.rule.hard:
-            name = f"{account.rule.name}:{account.begin}"
-            allotment = across.allotment(name, account.rule.limit, lasting=True)
-            shares.append((Share(allotment, money, "money"), account))
-    return shares
 
 
 def _as_pairs(head: bytes) -> tuple[tuple[bytes, bytes], ...]:

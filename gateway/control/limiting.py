@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +47,7 @@ class Limiting:
         self._worker = worker
         self._workers = settings.server.workers
         self._ledger = Ledger(store, drained)
-        self._across = Across(settings.shared) if settings.shared.url else None
+        self._across = Across(settings.shared, _machine(data)) if settings.shared.url else None
         self.use(settings, catalog)
 
     def use(self, settings: Settings, catalog: Catalog) -> None:
@@ -103,6 +105,11 @@ class Limiting:
                 sink(event)
             except Exception:
                 log.exception("limits: an event could not be handed on")
+
+
+def _machine(data: Path) -> str:
+    """The same for all workers of a data folder."""
+    return hashlib.sha256(f"{socket.gethostname()}:{data.resolve()}".encode()).hexdigest()[:16]
 
 
 def _now_us() -> int:

@@ -81,7 +81,7 @@ async def exhaust(processes: list[Across], name: str, limit: int, amount: int, *
 @pytest.mark.parametrize("lasting", [True, False], ids=["lasting", "rate"])
 def test_together_they_take_the_limit_and_no_more_than_the_credits_beyond(redis, limit, amount, lasting):
     async def run() -> int:
-        processes = [Across(Shared(url=redis.url)) for _ in range(PROCESSES)]
+        processes = [Across(Shared(url=redis.url), "m") for _ in range(PROCESSES)]
         try:
             return await exhaust(processes, "counter", limit, amount, lasting=lasting)
         finally:
@@ -95,7 +95,7 @@ def test_together_they_take_the_limit_and_no_more_than_the_credits_beyond(redis,
 
 def test_money_that_was_reserved_and_not_spent_is_there_for_others(redis):
     async def run() -> tuple[int, int]:
-        one, other = Across(Shared(url=redis.url)), Across(Shared(url=redis.url))
+        one, other = Across(Shared(url=redis.url), "m"), Across(Shared(url=redis.url), "m")
         first = await exhaust([one], "budget", 1000, 10, lasting=True)
         mine = one.allotment("budget", 1000, lasting=True)
         for _ in range(first // 10):
@@ -116,7 +116,7 @@ def test_a_call_that_finds_too_little_waits_for_what_another_process_has_unused(
     """One has all there is and uses none of it; the other is told no only when there is nothing anywhere."""
 
     async def run() -> int:
-        one, other = Across(Shared(url=redis.url)), Across(Shared(url=redis.url))
+        one, other = Across(Shared(url=redis.url), "m"), Across(Shared(url=redis.url), "m")
         hoard = one.allotment("budget", 1000, lasting=True)
         hoard.press(900)
         hoard.touched_us = now_us()
@@ -145,8 +145,8 @@ def test_a_call_that_finds_too_little_waits_for_what_another_process_has_unused(
 
 def test_without_redis_a_machine_counts_alone_and_tells_it_later(redis):
     async def run() -> tuple[bool, bool, int]:
-        across = Across(Shared(url=redis.url))
-        other = Across(Shared(url=redis.url))
+        across = Across(Shared(url=redis.url), "m")
+        other = Across(Shared(url=redis.url), "m")
         await across.sync()
         redis.stop()
         take(across, "rate", 100, 1, lasting=False)
@@ -169,7 +169,7 @@ def test_without_redis_a_machine_counts_alone_and_tells_it_later(redis):
 
 def test_without_redis_calls_are_refused_where_that_is_the_policy():
     async def run() -> bool:
-        across = Across(Shared(url="redis://127.0.0.1:1/0", on_failure="refuse"))
+        across = Across(Shared(url="redis://127.0.0.1:1/0", on_failure="refuse"), "m")
         await across.sync()
         await across.close()
         return across.refuses

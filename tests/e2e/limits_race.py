@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
 import os
 import re
 import shutil
@@ -159,12 +158,14 @@ def race_for_budget(gateways: list[Gateway], clients: int, disturb: Callable[[],
     return statuses
 
 
-def spend_the_rest(gateway: Gateway) -> None:
-    """One client after the crowd: reservations that made others wait are settled now."""
+def spend_the_rest(gateway: Gateway) -> int:
+    """One client after the crowd: reservations that made others wait are settled now. How many calls it made."""
+    made = 1
     with gateway.connect() as wire:
         while (status := call(wire, "budget").status) == 200:
-            continue
+            made += 1
     assert status == 402, status
+    return made
 
 
 def reserved(gateway: Gateway) -> float:
@@ -174,11 +175,14 @@ def reserved(gateway: Gateway) -> float:
     return sum(float(each["reserved_usd"]) for each in budgets["items"])
 
 
-def spent(gateways: list[Gateway]) -> float:
-    """By the log, once it has everything that was journalled before this was asked."""
-    asked_at = time.time_ns() // 1000 + 1_000_000  # what the recorder had not read yet when it spoke, it has by then
-    for gateway in gateways:
-        wait_for(functools.partial(_recorded, gateway, asked_at), "everything is in the log", 60)
+def spent(gateways: list[Gateway], answered: int) -> float:
+    """By the log, once it has every call that was answered, refusals too, and waits for none that a crash cut off."""
+
+    def all_there() -> bool:
+        there = (gateway.get("/api/stats?tag.race=budget")[1]["requests"] for gateway in gateways)
+        return sum(there) >= answered and all(_backlog(gateway) == 0 for gateway in gateways)
+
+    wait_for(all_there, "everything is in the log", 60)
     total = 0.0
     for gateway in gateways:
         status, stats = gateway.get("/api/stats?tag.race=budget")
@@ -187,13 +191,11 @@ def spent(gateways: list[Gateway]) -> float:
     return total
 
 
-def _recorded(gateway: Gateway, at_us: int) -> bool:
-    """Whether the recorder has said since then that nothing waits. Calls are not counted for it: of those that a
-    crash cut off, some are whole in the log though no client saw their end."""
+def _backlog(gateway: Gateway) -> int:
     status, ready = gateway.get("/readyz")
     assert status == 200, ready
     health = ready["checks"]["recorder"]["health"]
-    return bool(health["updated_at"] > at_us and health["backlog_bytes"] == health["lag_us"] == 0)
+    return int(health["backlog_bytes"]) + int(health["lag_us"])
 
 
 def told(gateway: Gateway) -> list[str]:
@@ -237,8 +239,8 @@ def one_round(folder: Path, upstream: Upstream, *, clients: int, kill: bool, red
         statuses = race_for_budget(gateways, clients, killing)
         if kill:
             wait_for(lambda: reserved(gateways[0]) == 0, "what the crash cut off is booked", 60)
-        spend_the_rest(gateways[0])
-        return Round(through, statuses, spent(gateways), told(gateways[0]))
+        rest = spend_the_rest(gateways[0])
+        return Round(through, statuses, spent(gateways, statuses[200] + statuses[402] + rest), told(gateways[0]))
     finally:
         for gateway in gateways:
             if gateway.running:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
-from gateway.control.counters.allotment import Allotment
+from gateway.control.counters.allotment import Allotment, Levels
 from gateway.core.ids import uuid7
 from gateway.settings.limits import Shared
 
@@ -84,9 +84,13 @@ return answer(granted)
 
 LASTING = f"""{_BEGIN}
 -- And what is spent, and what each process holds (holds:P), unused or in use by its calls.
--- ARGV[8]: spent since the last time. ARGV[9]: what it holds. ARGV[10]: seconds until a process is dead.
+-- ARGV[8]: spent since the last time. ARGV[9]: what it holds. ARGV[10]: seconds until a process is dead. Then the
+-- levels that are told once (told:L, by which machine): the machine, what that has spent by its own count, and for each
+-- level its name and amount. Beside the answer come what is spent, and for each level reached its name, whose it is to
+-- tell, and whether that was decided now.
 local held = tonumber(ARGV[9])
-local sum = tonumber(redis.call('HINCRBY', KEYS[1], 'spent', ARGV[8])) + held
+local spent = tonumber(redis.call('HINCRBY', KEYS[1], 'spent', ARGV[8]))
+local sum = spent + held
 for field, amount in pairs(fields) do
   local process = string.match(field, '^holds:(.+)$')
   if process and process ~= me then
@@ -98,7 +102,18 @@ end
 local granted = grant(limit - sum)
 redis.call('HSET', KEYS[1], 'holds:' .. me, string.format('%.0f', held + granted))
 redis.call('EXPIRE', KEYS[1], 35 * 86400)
-return answer(granted)
+local said = answer(granted)
+local most = math.max(spent, tonumber(ARGV[12] or '0'))
+said[#said + 1] = string.format('%.0f', most)
+for at = 13, #ARGV, 2 do
+  if most >= tonumber(ARGV[at + 1]) then
+    local first = redis.call('HSETNX', KEYS[1], 'told:' .. ARGV[at], ARGV[11])
+    said[#said + 1] = ARGV[at]
+    said[#said + 1] = redis.call('HGET', KEYS[1], 'told:' .. ARGV[at])
+    said[#said + 1] = first
+  end
+end
+return said
 """
 
 
@@ -117,9 +132,11 @@ class _Waiting:
 class Across:
     """Of one process. `alone` while Redis cannot be reached."""
 
-    def __init__(self, settings: Shared) -> None:
+    def __init__(self, settings: Shared, machine: str) -> None:
+        """`machine` is the same for the workers of one, and no other's."""
         assert settings.url is not None
         self.settings = settings
+        self.machine = machine
         self.alone = False
         self.why = ""
         """What was wrong when Redis was last tried."""
@@ -134,12 +151,12 @@ class Across:
     def refuses(self) -> bool:
         return self.alone and self.settings.on_failure == "refuse"
 
-    def allotment(self, name: str, limit: int, *, lasting: bool) -> Allotment:
+    def allotment(self, name: str, limit: int, *, lasting: bool, bounded: bool = True) -> Allotment:
         """The one of that name; a limit that was changed is taken over."""
         found = self._allotments.get(name)
-        if found is None or found.lasting != lasting:
+        if found is None or (found.lasting, found.bounded) != (lasting, bounded):
             percent = self.settings.allotment_percent
-            found = self._allotments[name] = Allotment(name, limit, percent, lasting=lasting)
+            found = self._allotments[name] = Allotment(name, limit, percent, lasting=lasting, bounded=bounded)
             self._wake.set()
         if found.limit != limit:
             found.limit = limit
@@ -269,13 +286,16 @@ class Across:
         enough = min(least, allotment.limit // 100) if allotment.lasting and allotment.limit >= 100 else least
         args: list[str | int] = [self._process, allotment.limit, more, least, max(1, enough), kept, awaited]
         args += [spent, allotment.in_use + kept, DEAD_S] if allotment.lasting else [owed - given_back]
+        if (levels := allotment.levels) is not None and levels.ahead:
+            args += [self.machine, levels.spent(), *(word for level in levels.ahead.items() for word in level)]
         try:
             key = f"{self.settings.prefix}:{kind}:{allotment.name}"
-            granted, elsewhere, short = [int(each) for each in await script(keys=[key], args=args)]
+            said = await script(keys=[key], args=args)
         except BaseException:
             allotment.spent += spent
             allotment.held += given_back
             raise
+        granted, elsewhere, short = [int(each) for each in said[:3]]
         allotment.held += owed + granted
         allotment.denied = granted < more
         allotment.elsewhere, allotment.short = elsewhere, bool(short)
@@ -283,6 +303,18 @@ class Across:
         allotment.answered_us = time.time_ns() // 1000
         if least or (short and kept + granted):
             self._wake.set()  # others may lack what lies here, or what is not taken after all
+        if levels is not None and len(said) > 4:
+            self._reached(levels, int(said[3]), said[4:])
+
+    def _reached(self, levels: Levels, spent: int, said: list[Any]) -> None:
+        """`said` has three words for each level: its name, whose it is to tell, and whether that is so since now."""
+        for name, machine, is_new in zip(said[::3], said[1::3], said[2::3], strict=True):
+            level = name.decode()
+            levels.ahead.pop(level, None)
+            if machine.decode() == self.machine:
+                levels.ours.append(level)
+                if is_new:
+                    levels.tell(level, spent)
 
     def _connected(self) -> tuple[Any, Any]:
         """The scripts. The client is loaded here, by who has it configured, and nowhere else."""

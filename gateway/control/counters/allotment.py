@@ -9,10 +9,26 @@ call is larger than that.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 IDLE_US = 1_000_000
 FRESH_US = 100_000
 """Redis's word that nothing is left is good for so long."""
 LEAST_APPETITE, MOST_APPETITE = 2, 8
+
+
+class Levels:
+    """What is to be told when a counter has got so far, by one of all the processes that share it."""
+
+    def __init__(self, amounts: dict[str, int], spent: Callable[[], int], tell: Callable[[str, int], None]) -> None:
+        self.ahead = amounts
+        """By name; those that are not known to have been reached."""
+        self.ours: list[str] = []
+        """Those reached that are this machine's to tell."""
+        self.spent = spent
+        """What this machine counts itself, with what the log had before."""
+        self.tell = tell
+        """Called with the name and what was spent by all."""
 
 
 class Allotment:
@@ -25,6 +41,7 @@ class Allotment:
     __slots__ = (
         "answered_us",
         "appetite",
+        "bounded",
         "credit",
         "demand",
         "denied",
@@ -32,6 +49,7 @@ class Allotment:
         "held",
         "in_use",
         "lasting",
+        "levels",
         "limit",
         "name",
         "nothing_for",
@@ -41,8 +59,11 @@ class Allotment:
         "touched_us",
     )
 
-    def __init__(self, name: str, limit: int, percent: float, *, lasting: bool) -> None:
+    def __init__(self, name: str, limit: int, percent: float, *, lasting: bool, bounded: bool = True) -> None:
         self.name = name
+        self.bounded = bounded
+        """False: it holds nobody up, and is shared to know what all have spent together."""
+        self.levels: Levels | None = None
         self.limit = limit
         self.credit = max(1, int(limit * percent / 100))
         self.lasting = lasting
@@ -72,13 +93,14 @@ class Allotment:
         if not alone and not self.covers(amount):
             self.press(amount)
             return False
-        self.held -= amount
+        if self.bounded:
+            self.held -= amount
         if self.lasting:
             self.in_use += amount
         return True
 
     def covers(self, amount: int) -> bool:
-        if amount <= 0:
+        if amount <= 0 or not self.bounded:
             return True
         if self.denied or self.short:
             return self.held >= amount
@@ -98,13 +120,16 @@ class Allotment:
 
     def end(self, amount: int, used: int) -> None:
         """A call that took `amount` is over and used so much of it, or more."""
-        self.held += amount - used
+        if self.bounded:
+            self.held += amount - used
         if self.lasting:
             self.in_use -= amount
             self.spent += used
 
     def wanted(self, now_us: int) -> int:
         """What to ask Redis for now; below zero what to give back; 0 for nothing."""
+        if not self.bounded:
+            return 0
         if self.pressed:
             if not self.denied:
                 self.appetite = min(2 * self.appetite, MOST_APPETITE)

@@ -20,10 +20,8 @@ a killed worker had reserved, ORPHANED_AT (µs) when that was found."""
 
 
 _amounts = struct.Struct("6q").unpack_from
-_put_reserved = struct.Struct("3q").pack_into
-_put_settled = struct.Struct("4q").pack_into
-"""PERIOD to ORPHANED at once, of a place in bytes; RESERVED to CALLS, and SPENT to CALLS. Native words, so that each is
-read and written whole, and in this order."""
+"""PERIOD to ORPHANED at once, of a place in bytes: native words, so that each is read whole. They are written one by
+one: `pack_into` fills its place with zeros first, which another worker can see and a crash can leave."""
 
 
 class Money:
@@ -66,7 +64,10 @@ class Purse:
         if of != period:
             self._begin(period)
             spent = reserved = risk = calls = orphaned = 0
-        _put_reserved(words, at + 16, reserved + amount, risk + at_risk, calls + 1)
+        own = at >> 3
+        words[own + 2] = reserved + amount  # RESERVED, AT_RISK, CALLS: spelled out, for this runs for every call
+        words[own + 3] = risk + at_risk
+        words[own + 4] = calls + 1
         taken = spent + reserved + orphaned
         if self._base_of == period:
             taken += self._base
@@ -85,8 +86,13 @@ class Purse:
         of, spent, reserved, risk, calls, _ = _amounts(words, at)
         if of != period:
             return 0
-        spent += cost  # written first, so that nobody finds less taken than is
-        _put_settled(words, at + 8, spent, reserved - amount, risk - at_risk, calls - 1)
+        own = at >> 3
+        if cost:
+            spent += cost
+            words[own + 1] = spent  # first, so that nobody finds less taken than is
+        words[own + 2] = reserved - amount
+        words[own + 3] = risk - at_risk
+        words[own + 4] = calls - 1
         if self._base_of == period:
             spent += self._base
         for other in self._others:

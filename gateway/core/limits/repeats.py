@@ -16,13 +16,11 @@ from gateway.core.limits.region import Region
 PLACES = 1 << 15
 PLACE_BYTES = 16
 WORDS = PLACES * PLACE_BYTES // 8
-MOST = 0xFFFF
+MOST = 0x7FFF
 
 _WHICH = PLACES - 1
 _place = struct.Struct("IHHq").unpack_from
-_put_place = struct.Struct("IHHq").pack_into
-"""Minute, how often in it, how often in the one before, and whose place it is: the key last, so that who reads
-meanwhile finds the new count under the old key, and not the other way round."""
+"""Minute, how often in it, how often in the one before (one word together), and whose place it is."""
 
 
 class Repeats:
@@ -48,12 +46,15 @@ class Repeats:
             now, before = 0, now if of == minute - 1 else 0
         if whose != key:
             if now + before > 1:
-                _put_place(words, at, minute, max(0, now - 1), before if now else before - 1, whose)
+                now, before = (now - 1, before) if now else (0, before - 1)
+                words[at >> 3] = before << 48 | now << 32 | minute
                 return 1
             now = before = 0
         if now < MOST:
             now += 1
-        _put_place(words, at, minute, now, before, key)
+        words[at >> 3] = before << 48 | now << 32 | minute
+        if whose != key:  # after the count, so that nobody finds another body's under this key
+            words[(at >> 3) + 1] = key
         if self._others:
             for other in self._others:
                 of, more, earlier, whose = _place(words, other + place)

@@ -31,10 +31,8 @@ _RING_AT = 2 * HEAD_WORDS
 _LAST = RING - 1
 
 _head = struct.Struct("5q").unpack_from
-_put_added = struct.Struct("3q").pack_into
-_put_settled = struct.Struct("4q").pack_into
-"""STAMP to MICROUSD at once, of a place in bytes; IN_FLIGHT to TOKENS, and to MICROUSD. Native words, so that each is
-read and written whole."""
+"""STAMP to MICROUSD at once, of a place in bytes: native words, so that each is read whole. They are written one by
+one: `pack_into` fills its place with zeros first, which another worker can see and a crash can leave."""
 
 
 def words_of(series: int) -> int:
@@ -79,9 +77,12 @@ class Window:
         in_flight += 1
         requests += 1
         all_tokens += tokens
-        _put_added(words, at + 8, in_flight, requests, all_tokens)
+        own = at >> 3
+        words[own + 1] = in_flight  # IN_FLIGHT, REQUESTS, TOKENS: spelled out, for this runs for every call
+        words[own + 2] = requests
+        words[own + 3] = all_tokens
         halves = self._halves
-        before = (at >> 2) + _RING_AT + ((second - SPAN_S) & _LAST) * series
+        before = 2 * own + _RING_AT + ((second - SPAN_S) & _LAST) * series
         requests = requests - halves[before] & MASK
         if series > 1:
             all_tokens = all_tokens - halves[before + 1] & MASK
@@ -122,16 +123,17 @@ class Window:
     def settle(self, began: int, tokens_more: int, microusd: int, second: int) -> None:
         """The call that was added in the second `began` is over, and used so many tokens more (or fewer) than it had
         reserved. Tokens count where they were reserved, money where it became known."""
-        words, at, series = self._words, self._at, self._series
-        if tokens_more and series > 1 and began != words[at >> 3]:
-            self._correct(began, TOKENS, tokens_more)
-            tokens_more = 0
-        stamp, in_flight, requests, tokens, money = _head(words, at)
-        tokens += tokens_more
-        if microusd and second > stamp:
-            words[(at >> 3) + TOKENS] = tokens  # they belong to the second that is over
-            self._advance(stamp, second)
-        _put_settled(words, at + 8, in_flight - 1, requests, tokens, money + microusd)
+        words, own, series = self._words, self._at >> 3, self._series
+        words[own + 1] -= 1
+        if tokens_more:
+            if began == words[own]:
+                words[own + 3] += tokens_more
+            else:
+                self._correct(began, TOKENS, tokens_more)
+        if microusd:
+            if series > 2 and second > (stamp := words[own]):
+                self._advance(stamp, second)
+            words[own + 4] += microusd
 
     def release(self, began: int, tokens: int) -> None:
         """The call that was added in the second `began` did not happen."""
