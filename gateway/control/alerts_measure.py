@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from gateway.control.fleet import Question
 from gateway.control.state import AppState
 from gateway.core.alerts.metric import METRICS
 from gateway.core.alerts.watch import MINUTE
@@ -93,6 +94,28 @@ OF_PARTS: dict[str, Callable[[AppState], Values]] = {
 }
 
 
+OF_EACH_WORKER = frozenset({"journal", "provider_failures", "circuits_open"})
+"""Parts that each worker has for itself. The others say the same whoever is asked."""
+
+PART = Question("part", str, Values)
+
+
+def own_part(state: AppState, metric: str) -> Values:
+    """As this worker sees it."""
+    return OF_PARTS[metric](state)
+
+
+async def part(state: AppState, metric: str) -> Values:
+    """As the worker sees it that sees it worst."""
+    worst = dict(own_part(state, metric))
+    if metric in OF_EACH_WORKER:
+        for theirs in (await state.fleet.ask(PART, metric)).values():
+            for name, value in theirs.items():
+                known = (each for each in (worst.get(name), value) if each is not None)
+                worst[name] = max(known, default=None)
+    return worst
+
+
 class Measures:
     """For one look at all rules: what several ask for is read once."""
 
@@ -105,7 +128,7 @@ class Measures:
     async def read(self, rule: AlertRule) -> Values:
         """Raises Unmeasured, and StoreError."""
         if not METRICS[rule.metric].is_of_calls:
-            return self._of_part(rule)
+            return await self._of_part(rule)
         self._require_log()
         try:
             async with asyncio.timeout(TIMEOUT_S):
@@ -125,8 +148,8 @@ class Measures:
         if recorder.lag_us > LATE_US:
             raise Unmeasured(f"the log is {recorder.lag_us // 1_000_000} s behind")
 
-    def _of_part(self, rule: AlertRule) -> Values:
-        found = OF_PARTS[rule.metric](self._state)
+    async def _of_part(self, rule: AlertRule) -> Values:
+        found = await part(self._state, rule.metric)
         if "" in found:
             return found
         chosen = {name: value for name, value in found.items() if not rule.provider or name in rule.provider}

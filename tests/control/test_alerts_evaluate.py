@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from gateway.control.alerts import Alerts
 from gateway.control.alerts_deliver import GIVE_UP_US, Courier
 from gateway.control.alerts_evaluate import Evaluator
 from gateway.control.alerts_kept import BOOK, DELIVERY, EVENT, KNOWN, NOTICE, Kept
+from gateway.control.alerts_measure import PART, own_part, part
+from gateway.control.fleet import Fleet
 from gateway.control.notify.sink import Undelivered
 from gateway.core.alerts.notice import Notice
 from gateway.core.health import JournalHealth, ProviderHealth, RecorderHealth
@@ -85,6 +88,27 @@ class Desk:
 
 def _span(number: int, at: int, fields: dict[str, Any]) -> Span:
     return span(number, at, **fields)
+
+
+def test_parts_of_each_worker_are_as_the_worst_off_has_them(tmp_path: Path) -> None:
+    async def work() -> None:
+        here, there = Desk(tmp_path), Desk(tmp_path)
+        for number, desk in enumerate((here, there)):
+            desk.state.fleet = Fleet(tmp_path, number, 2)
+            desk.state.fleet.answer(PART, functools.partial(own_part, desk.state))
+            await desk.state.fleet.open()
+        here.state.provider_health = lambda: {"lab": ProviderHealth(failures_in_a_row=1), "one": ProviderHealth()}
+        there.state.provider_health = lambda: {"lab": ProviderHealth(failures_in_a_row=7), "two": ProviderHealth()}
+        there.state.journal_health = lambda: JournalHealth(state="refusing")
+        there.state.recorder_health = lambda: RecorderHealth(state="stopped")
+        assert await part(here.state, "provider_failures") == {"lab": 7.0, "one": 0.0, "two": 0.0}
+        assert await part(here.state, "journal") == {"": 2.0}
+        assert await part(here.state, "recorder") == {"": 0.0}, "there is one for all: the others are not asked"
+        await there.state.fleet.close()
+        assert await part(here.state, "provider_failures") == {"lab": 1.0, "one": 0.0}
+        await here.state.fleet.close()
+
+    asyncio.run(work())
 
 
 def test_a_rule_fires_and_is_over(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tests.e2e.harness import ADMIN_KEY, Gateway, configuration, wait_for
 
 OURS = {"sec-fetch-site": "same-origin"}
 PASSWORD = "correct horse battery"
+ENVIRONMENT_KEY = "cg-test-staging-0123456789abcdef"
 SOON_S = 2.5
 """Workers look once a second; the rest is for a busy machine."""
 
@@ -24,7 +25,9 @@ SOON_S = 2.5
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     folder: Path = tmp_path_factory.mktemp("identity")
-    gateway = Gateway(folder / "data", configuration(server={"workers": 2})).start()
+    environments = [{"name": "staging", "tenant": "acme", "key": ENVIRONMENT_KEY}]
+    settings = configuration(server={"workers": 2}, environments=environments)
+    gateway = Gateway(folder / "data", settings).start()
     yield gateway
     gateway.stop()
 
@@ -42,8 +45,8 @@ def everywhere(gateway: Gateway, says: Callable[[], bool]) -> float:
     return time.monotonic() - began
 
 
-def chat(gateway: Gateway, key: str) -> httpx.Response:
-    body = {"model": "demo/echo", "messages": [{"role": "user", "content": "hi"}]}
+def chat(gateway: Gateway, key: str, **tags: str) -> httpx.Response:
+    body = {"model": "demo/echo", "messages": [{"role": "user", "content": "hi"}], "metadata": tags}
     return ask(gateway, "POST", "/v1/chat/completions", key=key, json=body)
 
 
@@ -74,6 +77,69 @@ def test_a_key_works_and_ends_in_every_worker(gateway: Gateway) -> None:
 def test_bounds_hold_before_the_call(bounds: dict[str, list[str]], status: int, gateway: Gateway) -> None:
     made = ask(gateway, "POST", "/api/keys", json={"name": f"bound {bounds}", **bounds}).json()
     everywhere(gateway, lambda: chat(gateway, made["secret"]).status_code == status)
+
+
+def test_changed_bounds_hold_in_every_worker(gateway: Gateway) -> None:
+    made = ask(gateway, "POST", "/api/keys", json={"name": "changing"}).json()
+    secret, path = made["secret"], f"/api/keys/{made['key']['key_id']}"
+    everywhere(gateway, lambda: chat(gateway, secret).status_code == 200)
+    for bounds in ({"models": ["gpt-*"]}, {"endpoints": ["/v1/embeddings"]}, {"networks": ["192.0.2.0/24"]}):
+        assert ask(gateway, "PATCH", path, json=bounds).status_code == 200
+        everywhere(gateway, lambda: chat(gateway, secret).status_code == 403)
+        free = {name: [] if name == "networks" else ["*"] for name in bounds}
+        assert ask(gateway, "PATCH", path, json=free).status_code == 200
+        everywhere(gateway, lambda: chat(gateway, secret).status_code == 200)
+    entries = ask(gateway, "GET", f"/api/audit?kind=key&id={made['key']['key_id']}").json()["items"]
+    assert [entry["action"] for entry in entries] == ["changed"] * 6 + ["created"]
+    assert (entries[-2]["before"]["models"], entries[-2]["after"]["models"]) == (["*"], ["gpt-*"])
+
+
+def test_a_suspended_tenant_calls_nothing(gateway: Gateway) -> None:
+    ask(gateway, "POST", "/api/tenants", json={"slug": "globex"})
+    bound = ask(gateway, "POST", "/api/keys", json={"name": "globex app", "tenant": "globex"}).json()["secret"]
+    free = ask(gateway, "POST", "/api/keys", json={"name": "platform"}).json()["secret"]
+    everywhere(gateway, lambda: {chat(gateway, key).status_code for key in (bound, free)} == {200})
+    assert ask(gateway, "PATCH", "/api/tenants/globex", json={"suspended": True}).json()["suspended"]
+    everywhere(gateway, lambda: chat(gateway, bound).status_code == 403)
+    said = chat(gateway, bound).json()["error"]
+    assert (said["code"], "'globex' is suspended" in said["message"]) == ("tenant_suspended", True)
+    assert chat(gateway, free).status_code == 200
+    assert chat(gateway, free, tenantSlug="globex").status_code == 403, "nor does anybody in its name"
+    ask(gateway, "PATCH", "/api/tenants/globex", json={"suspended": False})
+    everywhere(gateway, lambda: chat(gateway, bound).status_code == 200)
+
+
+def test_a_declared_environment_has_its_secret_and_is_changed_in_the_file(gateway: Gateway) -> None:
+    assert chat(gateway, ENVIRONMENT_KEY).status_code == 200
+    [declared] = [each for each in ask(gateway, "GET", "/api/environments").json()["items"] if each["declared"]]
+    assert (declared["name"], declared["tenant"], declared["key_id"]) == ("staging", "acme", "config:acme/staging")
+    refused = ask(gateway, "POST", "/api/environments/staging/rotate?tenant=acme", json={})
+    assert (refused.status_code, "declared in the configuration" in refused.text) == (400, True)
+
+
+def test_one_of_two_sessions_is_ended_in_every_worker(gateway: Gateway) -> None:
+    form = {"email": "sue@example.com", "password": PASSWORD}
+    user_id = ask(gateway, "POST", "/api/users", json=form).json()["user_id"]
+
+    def signed_in() -> dict[str, str] | None:
+        answer = ask(gateway, "POST", "/login", key=None, data=form)
+        return {"cookie": answer.headers["set-cookie"].partition(";")[0]} if answer.status_code == 303 else None
+
+    def is_in(cookie: dict[str, str]) -> bool:
+        return ask(gateway, "GET", "/api/me", key=None, headers=cookie).status_code == 200
+
+    first, second = (wait_for(signed_in, "they sign in", SOON_S) for _ in range(2))
+    everywhere(gateway, lambda: is_in(first) and is_in(second))
+    sessions = f"/api/users/{user_id}/sessions"
+    found = ask(gateway, "GET", sessions).json()["items"]
+    assert [(each["address"], each["current"]) for each in found] == [("127.0.0.1", False)] * 2
+    own = ask(gateway, "GET", "/api/me/sessions", key=None, headers=second).json()["items"]
+    assert [each["current"] for each in own] == [True, False], "the newest is the one that asks"
+    assert ask(gateway, "DELETE", f"{sessions}/{found[1]['session_id']}").status_code == 200
+    everywhere(gateway, lambda: not is_in(first))
+    assert is_in(second)
+    assert ask(gateway, "DELETE", sessions).status_code == 200
+    everywhere(gateway, lambda: not is_in(second))
 
 
 def test_a_person_made_on_the_command_line_signs_in_and_out(gateway: Gateway) -> None:
