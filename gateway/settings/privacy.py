@@ -56,9 +56,13 @@ class Encryption(Section, frozen=True):
 
 
 class Presidio(Section, frozen=True):
-    languages: Annotated[list[str], Meta(description="Whose models it loads, as `en`; they must be installed.")] = (
-        msgspec.field(default_factory=lambda: ["en"])
-    )
+    models: Annotated[
+        dict[str, str],
+        Meta(
+            description="The spaCy model for each language that is looked for: an installed package, or a folder.",
+            min_length=1,
+        ),
+    ] = msgspec.field(default_factory=lambda: {"en": "en_core_web_lg"})
     entities: Annotated[
         list[str], Meta(description="What it looks for, as PERSON; an empty list for all it knows.")
     ] = msgspec.field(default_factory=lambda: ["PERSON", "LOCATION"])
