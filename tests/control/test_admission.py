@@ -199,6 +199,50 @@ def test_levels_are_told_once_a_period_and_again_in_the_next():
     assert [event.level_percent for event in told] == [50, 80, 50, 80]
 
 
+def bought(limits: Limits, asked: Ask, times: int) -> int:
+    """How many of so many calls get in, one after the other, a tenth of a cent each."""
+    count = 0
+    for _ in range(times):
+        try:
+            lease = limits.admit(asked, NOW)
+        except CallError:
+            continue
+        if lease is not None:
+            lease.settle(1000, 1_000_000, NOW)
+        count += 1
+    return count
+
+
+def test_each_prompt_has_its_own_budget_and_calls_without_one_have_none():
+    limits = limits_of(budgets=(Budget(name="each", scope="prompt", usd=0.005, alerts=[100]),))
+    assert bought(limits, ask(prompt="welcome"), 9) == 5
+    assert bought(limits, ask("globex", prompt="welcome"), 3) == 0  # whoever calls it
+    assert bought(limits, ask(prompt="goodbye"), 9) == 5
+    assert bought(limits, ask(), 20) == 20
+    assert [(event.scope, event.value) for event in events_of(limits)] == [("prompt", "welcome"), ("prompt", "goodbye")]
+
+
+def test_a_prompts_budget_is_named_when_it_is_spent():
+    limits = limits_of(budgets=(Budget(name="newsletter", scope="prompt", match="digest", usd=0.002, period="week"),))
+    assert bought(limits, ask(prompt="digest"), 9) == 2
+    assert bought(limits, ask(prompt="other"), 9) == 9
+    error = refused(limits, ask(prompt="digest"))
+    assert (error.status, error.code) == (402, "budget_exceeded")
+    assert "'newsletter' of $0.002 for prompt digest" in error.message
+    assert "2026-11-23T00:00:00Z" in error.message
+
+
+def test_an_admin_raises_a_budget_and_what_was_spent_stays_spent():
+    limits = limits_of(budgets=(Budget(name="b", scope="tenant", match="acme", usd=0.003),))
+    assert bought(limits, ask(), 9) == 3
+    limits.use(Settings(budgets=[Budget(name="b", scope="tenant", match="acme", usd=0.005)]), CATALOG)
+    assert bought(limits, ask(), 9) == 2
+    limits.use(Settings(budgets=[Budget(name="b", scope="tenant", match="acme", usd=0.004)]), CATALOG)
+    assert bought(limits, ask(), 9) == 0
+    limits.use(Settings(budgets=[]), CATALOG)
+    assert bought(limits, ask(), 9) == 9
+
+
 def test_new_settings_keep_what_was_counted():
     limits = limits_of(Limit(scope="tenant", requests_per_min=3))
     assert admitted(limits, ask(), 9) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 import subprocess
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway.control.counters.across import Across
-from gateway.control.counters.allotment import Allotment
+from gateway.control.counters.allotment import Allotment, Levels
 from gateway.settings.limits import Shared
 from tests import needs
 
@@ -141,6 +142,47 @@ def test_a_call_that_finds_too_little_waits_for_what_another_process_has_unused(
         return taken
 
     assert 990 <= asyncio.run(run()) <= 1050
+
+
+def test_a_level_is_told_by_one_machine_by_what_all_have_spent(redis):
+    """Four processes of two machines, each of which spends a quarter: none reaches a level alone."""
+
+    async def run() -> tuple[list[tuple[str, str]], dict[str, set[str]]]:
+        told: list[tuple[str, str]] = []
+        processes = [Across(Shared(url=redis.url), machine) for machine in ("one", "one", "other", "other")]
+        shares = [across.allotment("budget", 1000, lasting=True, bounded=False) for across in processes]
+        for across, share in zip(processes, shares, strict=True):
+            tell = functools.partial(lambda machine, level, _: told.append((machine, level)), across.machine)
+            share.levels = Levels({"50": 500, "80": 800, "100": 1000}, lambda: 0, tell)
+        for _ in range(26):
+            for across, share in zip(processes, shares, strict=True):
+                assert across.take(share, 10, now_us())
+                share.end(10, 10)
+            await asyncio.gather(*(across.sync() for across in processes))
+        for across in processes:
+            await across.sync()
+        ours: dict[str, set[str]] = {"one": set(), "other": set()}
+        for across, share in zip(processes, shares, strict=True):
+            ours[across.machine] |= set(share.levels.ours)
+            assert share.levels.ahead == {}
+            await across.close()
+        return told, ours
+
+    told, ours = asyncio.run(run())
+    assert sorted(level for _, level in told) == ["100", "50", "80"]
+    assert {(machine, level) for machine, levels in ours.items() for level in levels} == set(told)
+
+
+def test_a_level_that_a_machine_reached_by_what_its_log_had_before_is_told_too(redis):
+    async def run() -> list[tuple[str, int]]:
+        across, told = Across(Shared(url=redis.url), "m"), []
+        share = across.allotment("budget", 1000, lasting=True)
+        share.levels = Levels({"50": 500}, lambda: 700, lambda level, spent: told.append((level, spent)))
+        await across.sync()
+        await across.close()
+        return told
+
+    assert asyncio.run(run()) == [("50", 700)]
 
 
 def test_without_redis_a_machine_counts_alone_and_tells_it_later(redis):

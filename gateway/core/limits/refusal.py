@@ -36,13 +36,18 @@ def over_budget(name: str, who: str, left_nanousd: int, limit_nanousd: int, ends
     resets = spelled(ends_us)
     when = f"It begins anew at {resets}" if resets else "It does not begin anew by itself"
     message = (
-        f"The budget {name!r} of ${limit_nanousd / 1e9:,.2f} for {who} is spent: ${max(0, left_nanousd) / 1e9:.6g} is "
+        f"The budget {name!r} of {_dollars(limit_nanousd)} for {who} is spent: ${max(0, left_nanousd) / 1e9:.6g} is "
         f"neither spent nor reserved by calls under way, and this call may take more. {when}; an admin can raise it."
     )
     headers: tuple[tuple[bytes, bytes], ...] = ()
     if resets:
         headers = ((b"retry-after", str((ends_us - now_us) // 1_000_000 + 1).encode()),)
     return CallError(402, "budget_exceeded", message, error_type="budget", headers=headers)
+
+
+def _dollars(nano: int) -> str:
+    """To the cent, and what is less than ten of them to the last digit that says something."""
+    return f"${nano / 1e9:,.2f}" if nano >= 100_000_000 else f"${nano / 1e9:.6g}"
 
 
 def running_away(tenant: str, what: str, bound: int, retry_s: int) -> CallError:
