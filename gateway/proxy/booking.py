@@ -25,30 +25,30 @@ from gateway.proxy.withheld import withheld
 from pricing import Usage
 
 if TYPE_CHECKING:
-    from gateway.proxy.exchange import Exchange
+    from gateway.proxy.call import Call
     from gateway.proxy.journey import Journey
     from gateway.proxy.relay import Relay
 
 
-def opened(exchange: Exchange, plan: Plan | None) -> CallOpened:
+def opened(call: Call, plan: Plan | None) -> CallOpened:
     """The first frame. `plan` is None for a call that was refused before one was made."""
-    assert exchange.key is not None
-    tags = plan.tags if plan is not None else exchange.key.tags
+    assert call.key is not None
+    tags = plan.tags if plan is not None else call.key.tags
     target = plan.target if plan is not None else None
-    head = exchange.head
+    head = call.head
     return CallOpened(
-        exchange.request_id,
-        exchange.started_at,
+        call.request_id,
+        call.started_at,
         head.dialect.kind,
         head.endpoint,
         head.dialect.name,
         plan.stream if plan is not None else False,
         target.upstream.name if target is not None else None,
-        plan.model_requested if plan is not None else _model_in(exchange.raw),
+        plan.model_requested if plan is not None else _model_in(call.raw),
         target.model if target is not None else None,
-        exchange.key.key_id,
-        exchange.key.tenant or tags.get("tenantSlug"),
-        exchange.key.environment or tags.get("environment"),
+        call.key.key_id,
+        call.key.tenant or tags.get("tenantSlug"),
+        call.key.environment or tags.get("environment"),
         tags,
         estimated_tokens(len(plan.body)) if plan is not None and plan.held else None,
         head.client_request_id,
@@ -66,27 +66,25 @@ def _model_in(raw: bytes) -> str | None:
         return None
 
 
-def book_refusal(exchange: Exchange, error: CallError) -> None:
+def book_refusal(call: Call, error: CallError) -> None:
     """Both frames of a call that the gateway refused. A journal that cannot be written loses this row and no more:
     nothing was dispatched."""
-    closed = _closed(exchange, error.status, error, None, Answer(), "none", Cost())
+    closed = _closed(call, error.status, error, None, Answer(), "none", Cost())
     try:
-        exchange.gateway.journal.opened_and_closed(
-            opened(exchange, exchange.plan), *as_kept(exchange, closed, (), own_message=True)
-        )
+        call.gateway.journal.opened_and_closed(opened(call, call.plan), *as_kept(call, closed, (), own_message=True))
     except JournalError:
         return
 
 
-def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay | None) -> Cost:
+def book(call: Call, status: int, error: CallError | None, relay: Relay | None) -> Cost:
     """The last frame of a dispatched call, written before the client hears its end; once, however often it is called.
 
     `error` is a failure of the gateway's or the connection's; what the provider itself reports is found in the
     answer. Raises JournalError.
     """
-    if exchange.booked is not None:
-        return exchange.booked
-    plan, gateway = exchange.plan, exchange.gateway
+    if call.booked is not None:
+        return call.booked
+    plan, gateway = call.plan, call.gateway
     assert plan is not None
     target = plan.target
     upstream, source = target.upstream, "none"
@@ -96,9 +94,9 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
         body = relay.tap.joined() if relay.meter is None else b""
         if relay.encoding:
             body = decoded(body, relay.encoding)
-        dialect = exchange.head.dialect
-        asked = exchange.raw if exchange.request_tap is None else exchange.request_tap.joined()
-        context = Context(exchange.head.path, asked, relay.lookup, target.model, upstream.evidence)
+        dialect = call.head.dialect
+        asked = call.raw if call.request_tap is None else call.request_tap.joined()
+        context = Context(call.head.path, asked, relay.lookup, target.model, upstream.evidence)
         if relay.status >= 400:
             answer = dialect.read(body, relay.streaming, relay.status, context)
         elif dialect.is_long:  # what is fetched in part is not paid by it
@@ -111,38 +109,38 @@ def book(exchange: Exchange, status: int, error: CallError | None, relay: Relay 
         if answer.usage is not None:
             source = "reported"
         elif relay.streaming and (error is not None or relay.client_is_gone or not answer.complete):
-            answer.usage = _estimated(exchange, body)
+            answer.usage = _estimated(call, body)
             source = "estimated" if answer.usage is not None else "none"
-        cost = cost_of(answer, target, gateway.table, plan.tags.get("tenantSlug"), exchange.started_at)
+        cost = cost_of(answer, target, gateway.table, plan.tags.get("tenantSlug"), call.started_at)
     if plan.journey is not None:
-        _end_journey(exchange, plan.journey, status, error, relay, cost)
-    if exchange.lease is not None:
-        _settle(exchange, exchange.lease, status, answer, cost)
-    closed = _closed(exchange, status, error, relay, answer, source, cost)
+        _end_journey(call, plan.journey, status, error, relay, cost)
+    if call.lease is not None:
+        _settle(call, call.lease, status, answer, cost)
+    closed = _closed(call, status, error, relay, answer, source, cost)
     upstream.health.note(closed.error_type, closed.upstream_us, closed.ended_at)
-    if exchange.cached is not None:
-        closed = exchange.cached.booked(closed)
+    if call.cached is not None:
+        closed = call.cached.booked(closed)
     said = relay.tap.first(gateway.payload_bytes) if relay is not None else ()
-    gateway.journal.close(*as_kept(exchange, closed, said, own_message=error is not None))
-    exchange.booked = cost
+    gateway.journal.close(*as_kept(call, closed, said, own_message=error is not None))
+    call.booked = cost
     if relay is not None:
         gateway.counters.bytes_out += relay.tap.size
     return cost
 
 
 def as_kept(
-    exchange: Exchange, closed: CallClosed, said: Sequence[bytes], *, own_message: bool
+    call: Call, closed: CallClosed, said: Sequence[bytes], *, own_message: bool
 ) -> tuple[CallClosed, Sequence[bytes], Sequence[bytes]]:
     """The end and the bodies as they may be journalled."""
-    tags = exchange.plan.tags if exchange.plan is not None else {}
-    asked = request_pieces(exchange)
-    return withheld(exchange.gateway, exchange.head, exchange.key, tags, closed, asked, said, own_message=own_message)
+    tags = call.plan.tags if call.plan is not None else {}
+    asked = request_pieces(call)
+    return withheld(call.gateway, call.head, call.key, tags, closed, asked, said, own_message=own_message)
 
 
-def _settle(exchange: Exchange, lease: Lease, status: int, answer: Answer, cost: Cost) -> None:
+def _settle(call: Call, lease: Lease, status: int, answer: Answer, cost: Cost) -> None:
     """What the call really used goes to its limits and budgets. A failure without usage counts as a request, and gives
     its tokens and money back."""
-    now_us = exchange.started_at + (time.perf_counter_ns() - exchange.began_ns) // 1000
+    now_us = call.started_at + (time.perf_counter_ns() - call.began_ns) // 1000
     if answer.usage is not None:
         lease.settle(answer.usage.total_tokens, cost.total, now_us)
     else:
@@ -150,40 +148,40 @@ def _settle(exchange: Exchange, lease: Lease, status: int, answer: Answer, cost:
 
 
 def _end_journey(
-    exchange: Exchange, journey: Journey, status: int, error: CallError | None, relay: Relay | None, cost: Cost
+    call: Call, journey: Journey, status: int, error: CallError | None, relay: Relay | None, cost: Cost
 ) -> None:
     """The last attempt's result goes to its target's record; what the failed ones cost is part of the call's cost."""
     if before := sum(attempt.cost_nanousd or 0 for attempt in journey.attempts):
-        assert exchange.plan is not None
-        cost.add(before, exchange.gateway.table.markup_percent(exchange.plan.tags.get("tenantSlug")))
+        assert call.plan is not None
+        cost.add(before, call.gateway.table.markup_percent(call.plan.tags.get("tenantSlug")))
     if not journey.is_under_way:
         return
     if relay is not None and error is None:
-        outcome = Outcome(relay.status, None, retry_after_us(relay.lookup, exchange.started_at))
+        outcome = Outcome(relay.status, None, retry_after_us(relay.lookup, call.started_at))
         if judge(outcome).retry:
             journey.gives_up(outcome)
         else:
-            journey.ended(latency_us=(relay.answer_ns - exchange.attempt_ns) // 1000)
+            journey.ended(latency_us=(relay.answer_ns - call.attempt_ns) // 1000)
     elif error is not None and error.error_type in PROVIDER_FAULTS:
         journey.gives_up(Outcome(None, error.error_type))
     else:
         journey.ended()
 
 
-def request_pieces(exchange: Exchange) -> Sequence[bytes]:
+def request_pieces(call: Call) -> Sequence[bytes]:
     """What is logged of the request's body."""
-    if exchange.request_tap is not None:
-        return exchange.request_tap.first(exchange.gateway.payload_bytes)
-    raw = exchange.raw
-    return (raw if len(raw) <= exchange.gateway.payload_bytes else raw[: exchange.gateway.payload_bytes],)
+    if call.request_tap is not None:
+        return call.request_tap.first(call.gateway.payload_bytes)
+    raw = call.raw
+    return (raw if len(raw) <= call.gateway.payload_bytes else raw[: call.gateway.payload_bytes],)
 
 
-def _estimated(exchange: Exchange, body: bytes) -> Usage | None:
+def _estimated(call: Call, body: bytes) -> Usage | None:
     """What a stream that was cut has used so far, roughly: it was going to report it at the end."""
-    plan = exchange.plan
-    if plan is None or not plan.held or exchange.head.dialect.kind != "llm":
+    plan = call.plan
+    if plan is None or not plan.held or call.head.dialect.kind != "llm":
         return None
-    said = exchange.head.dialect.read(body, True, 200)
+    said = call.head.dialect.read(body, True, 200)
     text = (said.text or "") + (said.reasoning or "") + "".join(call.arguments or "" for call in said.tool_calls)
     return Usage(
         input_tokens=estimated_tokens(len(plan.body)),
@@ -211,7 +209,7 @@ def _failure(error: CallError | None, relay: Relay | None, answer: Answer) -> tu
 
 
 def _closed(
-    exchange: Exchange,
+    call: Call,
     status: int,
     error: CallError | None,
     relay: Relay | None,
@@ -221,22 +219,22 @@ def _closed(
 ) -> CallClosed:
     now_ns = time.perf_counter_ns()
     error_type, message = _failure(error, relay, answer)
-    plan = exchange.plan
+    plan = call.plan
     target = plan.target if plan is not None else None
     lookup = relay.lookup if relay is not None else {}
     ended_ns = relay.ended_ns or now_ns if relay is not None else now_ns
     attempts = []
-    if exchange.dispatched and target is not None and plan is not None:
+    if call.dispatched and target is not None and plan is not None:
         if plan.journey is not None:
             attempts += plan.journey.attempts
-        elif exchange.lost_attempt is not None:
-            attempts.append(exchange.lost_attempt)
+        elif call.lost_attempt is not None:
+            attempts.append(call.lost_attempt)
         attempts.append(
-            _attempt(exchange, target, relay.status if relay is not None else None, error_type, ended_ns, cost.attempt)
+            _attempt(call, target, relay.status if relay is not None else None, error_type, ended_ns, cost.attempt)
         )
     return CallClosed(
-        exchange.request_id,
-        exchange.started_at + (now_ns - exchange.began_ns) // 1000,
+        call.request_id,
+        call.started_at + (now_ns - call.began_ns) // 1000,
         status,
         error_type,
         message,
@@ -254,16 +252,16 @@ def _closed(
         cost.charge,
         cost.source,
         cost.price_id,
-        (relay.content_ns - exchange.began_ns) // 1000 if relay is not None and relay.content_ns else None,
-        (ended_ns - exchange.attempt_ns) // 1000 if relay is not None else None,
-        (exchange.dispatched_ns - exchange.ready_ns + now_ns - ended_ns) // 1000,
+        (relay.content_ns - call.began_ns) // 1000 if relay is not None and relay.content_ns else None,
+        (ended_ns - call.attempt_ns) // 1000 if relay is not None else None,
+        (call.dispatched_ns - call.ready_ns + now_ns - ended_ns) // 1000,
         None,
-        len(exchange.raw) if exchange.request_tap is None else exchange.request_tap.size,
+        len(call.raw) if call.request_tap is None else call.request_tap.size,
         relay.tap.size if relay is not None else 0,
-        exchange.head.content_type,
+        call.head.content_type,
         _text(lookup.get(b"content-type")),
         _text(relay.encoding) if relay is not None else None,
-        exchange.head.logged,
+        call.head.logged,
         _logged_headers(relay),
         relay.timing if relay is not None else None,
         answer.provider,
@@ -274,33 +272,33 @@ def _closed(
     )
 
 
-def failed_attempt(exchange: Exchange, plan: Plan, error: CallError | None, relay: Relay | None) -> Attempt:
+def failed_attempt(call: Call, plan: Plan, error: CallError | None, relay: Relay | None) -> Attempt:
     """One that another follows. It costs something where a stream had begun and said so."""
     cost = None
     if relay is not None and (answer := relay.before_content()) is not None:
         tenant = plan.tags.get("tenantSlug")
-        cost = cost_of(answer, plan.target, exchange.gateway.table, tenant, exchange.started_at).total
+        cost = cost_of(answer, plan.target, call.gateway.table, tenant, call.started_at).total
     status = relay.status if relay is not None else None
     error_type = error.error_type if error is not None else error_type_of(status or 0, None) or "upstream_error"
-    plan.target.upstream.health.note(error_type, None, exchange.started_at)
-    return _attempt(exchange, plan.target, status, error_type, time.perf_counter_ns(), cost)
+    plan.target.upstream.health.note(error_type, None, call.started_at)
+    return _attempt(call, plan.target, status, error_type, time.perf_counter_ns(), cost)
 
 
-def lost_attempt(exchange: Exchange, plan: Plan) -> Attempt:
+def lost_attempt(call: Call, plan: Plan) -> Attempt:
     """One on a connection that had lain idle and broke: whether the provider saw it nobody knows."""
-    return _attempt(exchange, plan.target, None, "network", time.perf_counter_ns(), None)
+    return _attempt(call, plan.target, None, "network", time.perf_counter_ns(), None)
 
 
 def _attempt(
-    exchange: Exchange, target: Target, status: int | None, error_type: str | None, ended_ns: int, cost: int | None
+    call: Call, target: Target, status: int | None, error_type: str | None, ended_ns: int, cost: int | None
 ) -> Attempt:
     return Attempt(
         target.upstream.name,
         target.model,
         status,
         error_type,
-        exchange.started_at + (exchange.attempt_ns - exchange.began_ns) // 1000,
-        (ended_ns - exchange.attempt_ns) // 1000,
+        call.started_at + (call.attempt_ns - call.began_ns) // 1000,
+        (ended_ns - call.attempt_ns) // 1000,
         cost,
     )
 

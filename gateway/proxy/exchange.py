@@ -1,4 +1,4 @@
-"""One call, start to end. This is the straight line: admit, plan, forward; `relay` brings the answer back and settles.
+"""One call on its way. This is the straight line: admit, plan, forward; `relay` brings the answer back and settles.
 
 An exchange is driven by callbacks from two sides. Its door (the client) calls `begin`, `body`, `body_end`, `pause`,
 `resume`, `client_gone`; its upstream connection `connected`, `answer_started`, `answer_data`, `answer_lost`. Nothing
@@ -9,133 +9,62 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import time
 from collections.abc import Callable
 
-from gateway.core.ids import uuid7
-from gateway.core.key import Key
-from gateway.core.limits import Admission, Ask, Lease, Wait
+from gateway.core.limits import Admission, Ask, Wait
 from gateway.core.routing import Outcome
-from gateway.core.span import Attempt
 from gateway.errors import CallError, JournalError
 from gateway.proxy import booking, failures
-from gateway.proxy.admit import asked, authenticated, permitted_here
+from gateway.proxy.admit import asked, authenticated, permitted_here, refuse_suspended
 from gateway.proxy.cache import consult
-from gateway.proxy.costing import Cost
-from gateway.proxy.door import CLOSED, Door
-from gateway.proxy.flight import Flight
-from gateway.proxy.gateway import Gateway
-from gateway.proxy.head import Head
+from gateway.proxy.call import Call
 from gateway.proxy.headers import METHODS, Headers
 from gateway.proxy.incoming import HeldBody
 from gateway.proxy.outgoing import LAST_CHUNK, chunk, upstream_request
 from gateway.proxy.plan import Plan, aimed, plan_read, plan_unread
-from gateway.proxy.recording import Listener
 from gateway.proxy.relay import Relay
 from gateway.proxy.tap import Tap
 from gateway.proxy.upstream import UpstreamConnection
 
-log = logging.getLogger("callgate.proxy")
 
+class Exchange(Call):
+    """What it knows, and how it ends, is `Call`'s."""
 
-class Exchange:
-    """A call in flight. `request_id` is its id everywhere; `…_ns` are `perf_counter_ns`, `…_at` µs UTC."""
-
-    __slots__ = (
-        "_body_ended",
-        "_connection",
-        "_done",
-        "_held",
-        "_leave_line",
-        "_limit_at",
-        "_limit_name",
-        "_relay",
-        "_retried",
-        "_seen_bytes",
-        "_token_at",
-        "_total_at",
-        "attempt_ns",
-        "began_ns",
-        "booked",
-        "cached",
-        "dispatched",
-        "dispatched_ns",
-        "door",
-        "gateway",
-        "head",
-        "key",
-        "lease",
-        "length",
-        "lost_attempt",
-        "plan",
-        "raw",
-        "ready_ns",
-        "request_id",
-        "request_tap",
-        "started_at",
-    )
-
-    def __init__(self, gateway: Gateway, door: Door, head: Head, length: int | None) -> None:
-        """`length` is the declared `content-length`, None where there is none."""
-        self.gateway = gateway
-        self.door: Door = door
-        self.head = head
-        self.length = length
-        self.request_id = uuid7()
-        self.started_at = time.time_ns() // 1000
-        self.began_ns = self.ready_ns = self.attempt_ns = self.dispatched_ns = time.perf_counter_ns()
-        self.key: Key | None = None
-        self.plan: Plan | None = None
-        self.raw = b""
-        """A held body, decoded."""
-        self.request_tap: Tap | None = None
-        """Of a body that streams through."""
-        self.booked: Cost | None = None
-        self.lease: Lease | None = None
-        """What it holds of limits and budgets."""
-        self.lost_attempt: Attempt | None = None
-        """Of a call without a journey: one before the last, on a connection that was found dead."""
-        self.cached: Flight | Listener | None = None
-        """Its part in the response cache: it makes an answer for it, or listens to one."""
-        self.dispatched = False
-        self._held: HeldBody | None = None
-        self._connection: UpstreamConnection | None = None
-        self._relay: Relay | None = None
-        self._leave_line: Callable[[], None] | None = None
-        """While it waits for a limit: what takes it out of the line."""
-        self._limit_name = ""
-        self._seen_bytes = 0
-        self._limit_at = self._total_at = self._token_at = failures.FOREVER
-        self._body_ended = self._retried = self._done = False
+    __slots__ = ()
 
     # ------------------------------------------------------------------ admit
 
     def begin(self) -> None:
         """The request's head has been read."""
-        gateway, head = self.gateway, self.head
+        self._take(self._begin)
+
+    def begin_whole(self, body: bytes) -> None:
+        """The same for a request that came in one piece, with a body that is held and not compressed."""
+        self._take(self._begin_whole, body)
+
+    def _take(self, step: Callable[..., None], *given: object) -> None:
+        """One step before the call is dispatched. What it refuses is answered, and a bug of the gateway's too."""
         try:
-            self._admit()
-            if head.is_held:
-                self._held = HeldBody(gateway.body_bytes, head.content_encoding, self.length)
-            else:
-                assert self.key is not None
-                self.request_tap = Tap(gateway.payload_bytes)
-                self._forward(plan_unread(gateway.table, self.key, head))
+            step(*given)
         except CallError as error:
             self._refuse(error)
         except Exception:
             self.crash()
 
-    def begin_whole(self, body: bytes) -> None:
-        """The same for a request that came in one piece, with a body that is held and not compressed."""
-        try:
-            self._admit()
-            self._read(body)
-        except CallError as error:
-            self._refuse(error)
-        except Exception:
-            self.crash()
+    def _begin(self) -> None:
+        gateway, head = self.gateway, self.head
+        self._admit()
+        if head.is_held:
+            self._held = HeldBody(gateway.body_bytes, head.content_encoding, self.length)
+        else:
+            assert self.key is not None
+            self.request_tap = Tap(gateway.payload_bytes)
+            self._forward(plan_unread(gateway.table, self.key, head))
+
+    def _begin_whole(self, body: bytes) -> None:
+        self._admit()
+        self._read(body)
 
     def _admit(self) -> None:
         gateway = self.gateway
@@ -154,10 +83,7 @@ class Exchange:
         if self._done:
             return
         if self._held is not None:
-            try:
-                self._held.feed(data)
-            except CallError as error:
-                self._refuse(error)
+            self._take(self._held.feed, data)
             return
         assert self.plan is not None
         assert self.request_tap is not None
@@ -181,18 +107,16 @@ class Exchange:
             return
         if self._held is not None:
             held, self._held = self._held, None
-            try:
-                self._read(held.finish())
-            except CallError as error:
-                self._refuse(error)
-            except Exception:
-                self.crash()
+            self._take(self._read_held, held)
             return
         self._body_ended = True
         self.ready_ns = time.perf_counter_ns()
         if self._connection is not None and self.plan is not None:
             self._connection.send_more(LAST_CHUNK if self.head.chunked else b"", complete=True)
             self._limit("first byte", self.plan.target.timeout.first_byte_s)
+
+    def _read_held(self, held: HeldBody) -> None:
+        self._read(held.finish())
 
     def _read(self, raw: bytes) -> None:
         """A held body is there, all of it and decoded: it says which model is meant."""
@@ -210,6 +134,8 @@ class Exchange:
 
     def _forward(self, plan: Plan) -> None:
         """Answers from the cache what is in it; every other call goes on."""
+        if self.gateway.keys.suspended:
+            refuse_suspended(self.gateway.keys, plan.tags)
         if (self.gateway.cache is not None or self.head.cache_control is not None) and consult(self, plan):
             return
         self.plan = plan
@@ -223,12 +149,7 @@ class Exchange:
             self._refuse(failures.shutting_down())
             return
         self.ready_ns = time.perf_counter_ns()
-        try:
-            self._enter(self.plan)
-        except CallError as error:
-            self._refuse(error)
-        except Exception:
-            self.crash()
+        self._take(self._enter, self.plan)
 
     def _enter(self, plan: Plan) -> None:
         """Asks whether there is room for the call, and lets it in: at once, or when it is its turn."""
@@ -248,13 +169,11 @@ class Exchange:
         if self._done or self.plan is None:
             return
         ask.waited = True
-        try:
-            self.lease = admission.admit(ask, time.time_ns() // 1000)
-            self._dispatch(self.plan)
-        except CallError as error:
-            self._refuse(error)
-        except Exception:
-            self.crash()
+        self._take(self._let_in, admission, ask, self.plan)
+
+    def _let_in(self, admission: Admission, ask: Ask, plan: Plan) -> None:
+        self.lease = admission.admit(ask, time.time_ns() // 1000)
+        self._dispatch(plan)
 
     def _dispatch(self, plan: Plan) -> None:
         """Writes down that the call is dispatched, then hands it to a connection: at once where one is idle."""
@@ -278,6 +197,19 @@ class Exchange:
             plan.journey.began()
             if plan.target.first_token_s is not None:
                 self._token_at = time.monotonic() + plan.target.first_token_s
+        signer = plan.target.upstream.signer
+        if signer is None or signer.ready:
+            self._connect(plan)
+        else:
+            self._limit("connect", plan.target.timeout.connect_s)
+            signer.wait(self)
+
+    def signed(self) -> None:
+        """The credentials are there that the call waited for."""
+        assert self.plan is not None
+        self._connect(self.plan)
+
+    def _connect(self, plan: Plan) -> None:
         pool = plan.target.upstream.pool
         connection = None if self._retried else pool.take()
         if connection is not None:
@@ -394,138 +326,6 @@ class Exchange:
             self._attempt(plan)
         return True
 
-    # ------------------------------------------------------------------ endings
-
-    def answered(self) -> None:
-        """The call's answer comes from the cache, and is complete."""
-        self._end()
-
-    def refuse(self, error: CallError) -> None:
-        """For a call that waited and was not dispatched."""
-        if not self._done:
-            self._refuse(error)
-
-    def _refuse(self, error: CallError) -> None:
-        """An error of the gateway's own, before anything was dispatched."""
-        self.gateway.counters.rejected += 1
-        self._end()
-        if self.key is not None and error.error_type is not None:
-            booking.book_refusal(self, error)
-        self.reply_error(error)
-
-    def _fail(self, error: CallError) -> None:
-        """The call was dispatched and cannot be completed: an error where nothing was sent yet, else a clear break."""
-        self.gateway.counters.upstream_errors += 1
-        self._let_go()
-        self._end()
-        relay, self._relay = self._relay, None
-        if relay is not None:
-            relay.broken(error)
-            return
-        try:
-            booking.book(self, error.status, error, None)
-        except JournalError as exc:
-            error = failures.not_written_down(error, exc)
-        self.reply_error(error)
-
-    def crash(self) -> None:
-        """A bug of the gateway's: the log gets the traceback, the client an answer, and the call its row."""
-        log.exception("call %s failed inside the gateway", self.request_id)
-        error = failures.crashed()
-        try:
-            if self._done:
-                self.door.abort()
-            elif self.dispatched:
-                self._fail(error)
-            else:
-                self._refuse(error)
-        except Exception:
-            log.exception("call %s could not be ended properly", self.request_id)
-            self._end()
-            self.door.abort()
-
-    def interrupt(self, error: CallError) -> None:
-        """The gateway stops before the answer is complete."""
-        if self.dispatched and not self._done:
-            self._fail(error)
-
-    def client_gone(self) -> None:
-        """The client closed its connection before its answer was complete."""
-        if self._done or (self.cached is not None and self.cached.client_gone()):
-            return
-        self.gateway.counters.client_gone += 1
-        self.door = CLOSED
-        plan = self.plan
-        if not self.dispatched or plan is None:
-            self._end()
-            return
-        if plan.target.upstream.drains and self._body_ended:
-            if self._relay is not None:
-                self._relay.client_is_gone = True
-            if self._connection is not None:
-                self._connection.resume()
-            return
-        self._let_go()
-        self._end()
-        relay, self._relay = self._relay, None
-        try:
-            booking.book(self, 499, failures.client_gone(), relay)
-        except JournalError:
-            return  # its open frame is there: it will be booked as interrupted
-
-    def _let_go(self) -> None:
-        """Closes the upstream connection, or leaves the line for one."""
-        if self._connection is not None:
-            self._connection.abandon()
-            self._connection = None
-        elif self.plan is not None:
-            self.plan.target.upstream.pool.forget(self)
-
-    def _end(self) -> None:
-        if self._done:
-            return
-        self._done = True
-        self.gateway.timed.discard(self)
-        if self._leave_line is not None:
-            self._leave_line()
-            self._leave_line = None
-        if self.plan is not None and self.plan.journey is not None:
-            self.plan.journey.leave()
-        if self.dispatched:
-            self.gateway.counters.in_flight -= 1
-
-    def reply_error(self, error: CallError) -> None:
-        head = b"content-type: application/json\r\n" + self.own_head()
-        for pair in error.headers:
-            head += b"%b: %b\r\n" % pair
-        self.door.reply(error.status, head, self.head.dialect.error_body(error))
-
-    def own_head(self) -> bytes:
-        """The header lines that the gateway adds to every answer."""
-        plan = self.plan
-        if plan is None:
-            return b"x-request-id: %b\r\n" % self.request_id.encode()
-        limits = self.lease.head if self.lease is not None else b""
-        if plan.journey is None and self.lost_attempt is None:
-            return b"x-request-id: %b\r\n%b%b" % (self.request_id.encode(), plan.target.head_alone, limits)
-        return b"x-request-id: %b\r\n%bx-callgate-attempts: %d\r\nx-callgate-cache: bypass\r\n%b" % (
-            self.request_id.encode(),
-            plan.target.head,
-            2 if plan.journey is None else len(plan.journey.attempts) + 1,
-            limits,
-        )
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether the request is complete and its answer is not."""
-        return self._body_ended and not self._done
-
-    @property
-    def is_answering(self) -> bool:
-        """Whether the client has been sent any of its answer."""
-        relay, cached = self._relay, self.cached
-        return (relay is not None and relay.started) or (cached is not None and cached.started)
-
     # ------------------------------------------------------------------ flow control and time
 
     def pause(self) -> None:
@@ -549,10 +349,6 @@ class Exchange:
 
     def resume_sending(self) -> None:
         self.door.resume_body()
-
-    def _limit(self, name: str, seconds: float) -> None:
-        self._limit_name = name
-        self._limit_at = time.monotonic() + seconds
 
     def check(self, now: float) -> None:
         """Called by the gateway's sweep: ends the call when one of its time limits has passed."""

@@ -49,10 +49,10 @@ class Pool:
         self._waiting.append(caller)
         self._connect_if_allowed()
 
-    def forget(self, caller: Caller) -> None:
+    def forget(self, caller: object) -> None:
         """The caller waits no longer."""
         if caller in self._waiting:
-            self._waiting.remove(caller)
+            self._waiting.remove(caller)  # type: ignore[arg-type]  # it is one of them
             if len(self._connecting) > len(self._waiting):
                 self._overdue.add(self._connecting.pop(0))
 
