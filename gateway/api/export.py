@@ -1,7 +1,9 @@
 """Every record of a filter as a stream of bytes, in constant memory, for the API and the command line.
 
-The event loop also carries model traffic, so records are read and encoded a few at a time, some milliseconds, and
-Parquet, whose library is large, is written by a process of its own (`gateway.api.parquet`).
+Read and encoded a few at a time, some milliseconds, so that others have their turn on the event loop. What makes an
+export fast: a page is read and then encoded, not both at once, for two threads of Python pass the interpreter to and
+fro at every row; cells are made by column, most of which need no look at their characters; and Parquet, whose library
+is large, is written by a process of its own (`gateway.parquet`), which gets spans rather than text.
 """
 
 from __future__ import annotations
@@ -13,18 +15,22 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable
+from functools import lru_cache
+from typing import Any
 
 import msgspec
 
-from gateway.api.record import FIELDS, encode, record_of
+from gateway.api.record import FIELDS, Record, encode, record_of, values_of
+from gateway.core.packed import message
 from gateway.core.span import Span
 from gateway.errors import CallError, CallgateError
 from gateway.store.base import SpanFilter, SpanReader
 
-PAGE = 250
+PAGE = 1000
 SLICE = 100
 READ_SIZE = 64 * 1024
 REMEMBERED = 64
+PARQUET_WRITER = (sys.executable, "-P", "-m", "gateway.parquet")
 FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
 """A cell that begins with one is run by some spreadsheet (OWASP, CSV injection)."""
 
@@ -106,36 +112,20 @@ async def exported(
 async def _lines(store: SpanReader, which: SpanFilter, form: Format, progress: Progress) -> AsyncIterator[bytes]:
     if form.head:
         yield form.head
-    pages = _ahead(store.export(which, page=PAGE))
+    pages = store.export(which, page=PAGE)
     async with _closing(pages):
         async for page in pages:
             for start in range(0, len(page), SLICE):
                 rows = page[start : start + SLICE]
                 yield form.lines(rows)
                 progress.rows += len(rows)
-                await asyncio.sleep(0)  # let model traffic go first
-
-
-async def _ahead(pages: AsyncIterator[list[Span]]) -> AsyncIterator[list[Span]]:
-    """The same pages; while one is encoded the next is read."""
-    async with _closing(pages):
-        coming = asyncio.create_task(_next(pages))
-        try:
-            while (page := await coming) is not None:
-                coming = asyncio.create_task(_next(pages))
-                yield page
-        finally:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
-
-
-async def _next(pages: AsyncIterator[list[Span]]) -> list[Span] | None:
-    """None at the end: a task cannot end with StopAsyncIteration."""
-    return await anext(pages, None)
+                await asyncio.sleep(0)
 
 
 async def _parquet(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "gateway.api.parquet", stdin=PIPE, stdout=PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-m", "gateway.parquet", stdin=PIPE, stdout=PIPE
+    )
     feeder = asyncio.create_task(_feed(process, lines))
     try:
         assert process.stdout is not None
@@ -190,31 +180,72 @@ def _json_lines(spans: list[Span]) -> bytes:
     return b"".join(encode(record_of(span)) + b"\n" for span in spans)
 
 
+def _packed(spans: list[Span]) -> bytes:
+    return message(spans)
+
+
 def _csv_lines(spans: list[Span]) -> bytes:
-    return "".join([_row(msgspec.structs.astuple(record_of(span))) for span in spans]).encode()
+    return "".join([_row(values_of(span)) for span in spans]).encode()
 
 
 def _row(values: Iterable[object]) -> str:
     """RFC 4180: CRLF, quotes doubled. The csv module looks at every character by itself, which is half of an export."""
-    return ",".join(["" if value is None else _cell(value) for value in values]) + "\r\n"
+    return ",".join(["" if value is None else cell(value) for cell, value in zip(CELLS, values, strict=True)]) + "\r\n"
 
 
-def _cell(value: object) -> str:
-    """All but text is JSON; text that a spreadsheet would run gets an apostrophe before it."""
-    if value.__class__ is int or value.__class__ is float:
-        return repr(value)
-    if isinstance(value, str):
-        text = "'" + value if value[:1] in FORMULA_STARTS else value
-    elif isinstance(value, msgspec.Raw):
-        text = bytes(value).decode()
-    else:
-        text = encode(value).decode()
+def _text(value: str) -> str:
+    """Text that a spreadsheet would run gets an apostrophe before it."""
+    text = "'" + value if value[:1] in FORMULA_STARTS else value
+    # four searches in C are faster than one pattern
+    if '"' in text or "," in text or "\n" in text or "\r" in text:
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _digits(value: msgspec.Raw) -> str:
+    return bytes(value).decode()
+
+
+def _json(value: object) -> str:
+    text = encode(value).decode()
     return '"' + text.replace('"', '""') + '"' if _breaks_a_row(text) else text
 
 
+def _cell_of(name: str, annotation: str) -> Callable[[Any], str]:
+    """What makes a cell of a field's values: all but text is JSON. Names that many rows share are looked at once;
+    of times and amounts, made here, nothing needs a look."""
+    if name.endswith("_at"):
+        return str
+    if name.endswith("_usd"):
+        return _digits
+    kind = annotation.split()[0]
+    if kind == "str":
+        return _text if name in OF_ONE_ROW else lru_cache(maxsize=4096)(_text)
+    return repr if kind in ("int", "float") else _json
+
+
+OF_ONE_ROW = frozenset(
+    (
+        "request_id",
+        "trace_id",
+        "span_id",
+        "parent_span_id",
+        "session",
+        "response_id",
+        "upstream_request_id",
+        "client_request_id",
+        "error_message",
+        "input_preview",
+        "output_preview",
+    )
+)
+CELLS = [_cell_of(name, annotation) for name, annotation in Record.__annotations__.items()]
+
+
+_COLUMNS = message(list(Record.__annotations__.items()))
 _NDJSON = "application/x-ndjson"
 FORMATS = {
-    "csv": Format("csv", "text/csv; charset=utf-8", _csv_lines, head=_row(FIELDS).encode()),
+    "csv": Format("csv", "text/csv; charset=utf-8", _csv_lines, head=(",".join(FIELDS) + "\r\n").encode()),
     "jsonl": Format("jsonl", _NDJSON, _json_lines),
-    "parquet": Format("parquet", "application/vnd.apache.parquet", _json_lines, through_parquet=True),
+    "parquet": Format("parquet", "application/vnd.apache.parquet", _packed, _COLUMNS, through_parquet=True),
 }

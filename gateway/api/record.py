@@ -6,13 +6,13 @@ Amounts become what people read: times ISO 8601, durations milliseconds, dollars
 
 from __future__ import annotations
 
-import base64
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from gateway.api.filters import iso_time
+from gateway.core.derived import body_json, tokens_per_second
 from gateway.core.span import Attempt, Payload, Span, ToolCall
 from gateway.store.base import SpanDetail
 from pricing.usage import Billed, Usage
@@ -131,7 +131,7 @@ encode = msgspec.json.Encoder().encode
 
 
 def record_of(span: Span) -> Record:
-    return Record(*_values(span))
+    return Record(*values_of(span))
 
 
 def detail_of(detail: SpanDetail) -> DetailRecord:
@@ -141,10 +141,11 @@ def detail_of(detail: SpanDetail) -> DetailRecord:
         body_json(payload.response_body, payload.response_content_type),
         payload.response_text,
     )
-    return DetailRecord(*(*_values(detail.span), *bodies, detail.sealed_with))
+    return DetailRecord(*(*values_of(detail.span), *bodies, detail.sealed_with))
 
 
-def _values(span: Span) -> tuple[Any, ...]:
+def values_of(span: Span) -> tuple[Any, ...]:
+    """In the order of FIELDS."""
     usage = span.usage or _NO_USAGE
     return (
         span.request_id,
@@ -223,7 +224,9 @@ def usd_text(nanousd: int) -> str:
 
 
 def usd(nanousd: int | None) -> msgspec.Raw | None:
-    return None if nanousd is None else msgspec.Raw(usd_text(nanousd))
+    if nanousd is None:
+        return None
+    return msgspec.Raw(b"0.%09d" % nanousd if 0 <= nanousd < NANO else usd_text(nanousd))
 
 
 def ms(us: float | None) -> float | None:
@@ -239,30 +242,6 @@ def moment(us: int) -> str:
 @lru_cache(maxsize=4096)
 def _minute(minute: int) -> str:
     return iso_time(minute * 60_000_000)[:17]
-
-
-def tokens_per_second(span: Span) -> float | None:
-    """Of streams: what was generated in the time after the first token. A whole answer does not tell, and one from
-    the response cache was generated at another time."""
-    tokens = None if span.usage is None or span.cache == "hit" else span.usage.output_tokens
-    if not tokens or span.latency_us is None or span.ttft_us is None or span.latency_us <= span.ttft_us:
-        return None
-    return round(tokens * 1_000_000 / (span.latency_us - span.ttft_us), 3)
-
-
-def body_json(body: bytes | None, content_type: str | None = None) -> msgspec.Raw | None:
-    """JSON as it stands if it is JSON; text as a JSON string; what is no text as a `data:` URL."""
-    if body is None:
-        return None
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        kind = (content_type or "application/octet-stream").partition(";")[0].strip()
-        return msgspec.Raw(encode(f"data:{kind};base64,{base64.b64encode(body).decode()}"))
-    try:
-        return msgspec.json.decode(body, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
-        return msgspec.Raw(encode(text))
 
 
 def _billed(part: Billed) -> BilledRecord:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import msgspec
 
 from gateway.api.matching import is_unpriced
-from gateway.api.record import body_json, moment, tokens_per_second
+from gateway.api.record import moment
 from gateway.cli.table import facts, one_line, table
+from gateway.core.derived import body_json, tokens_per_second
 from gateway.core.span import Span
 from gateway.dashboard.format import count, duration, money, money_exact
 from gateway.store.base import SpanDetail

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.api.record import FIELDS, DetailRecord, body_json, detail_of, encode, moment, record_of, usd_text
+from gateway.api.record import FIELDS, DetailRecord, detail_of, encode, moment, record_of, usd_text
+from gateway.core.derived import body_json
 from gateway.core.span import Attempt, Payload, Span, ToolCall
 from gateway.store.base import SpanDetail
 from pricing.usage import Usage

@@ -21,7 +21,7 @@ LAYERS = [
     {"gateway.journal", "gateway.store"},
     {"gateway.proxy", "gateway.recorder"},
     {"gateway.control"},
-    {"gateway.api", "gateway.dashboard"},
+    {"gateway.api", "gateway.dashboard", "gateway.parquet"},
     {"gateway.config", "gateway.watch"},
     {"gateway.annex", "gateway.app", "gateway.banner", "gateway.cli", "gateway.site", "gateway.worker", "gateway.workers"},
 ]
@@ -145,7 +145,7 @@ LATE = {
     "gateway.control.counters.across": "redis, where counters are shared across machines",
     "gateway.control.oidc": "authlib and httpx, for the first sign-in by OpenID Connect",
     "gateway.control.passwords": "argon2, for the first password",
-    "gateway.proxy.signing": "botocore, for a provider with AWS access keys",
+    "gateway.proxy.signing": "botocore or PyJWT, for a provider with credentials of AWS or Google",
     "gateway.core.sealing": "cryptography, where bodies are sealed",
     "gateway.recorder.redaction_presidio": "presidio, where it is configured",
     "gateway.store": "the store that the configuration names",
