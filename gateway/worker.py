@@ -17,8 +17,7 @@ from pathlib import Path
 import uvicorn
 
 from gateway import __version__, api
-from gateway.annex.way import Way
-from gateway.annex.wire import Facts
+from gateway.annex.way import Way, facts_for
 from gateway.config import Loaded, quiet_litellm
 from gateway.control.alerting import Alerting
 from gateway.control.alerts import Alerts
@@ -44,9 +43,10 @@ from gateway.proxy.exchange import Exchange
 from gateway.proxy.gateway import Counters, Gateway
 from gateway.proxy.inflight import InFlightCalls
 from gateway.proxy.inside import InsideCaller
+from gateway.proxy.pools import Pools
 from gateway.proxy.protocol import GatewayProtocol
 from gateway.proxy.routes import LiveRoutes
-from gateway.proxy.table import Pools, Table
+from gateway.proxy.table import Table
 from gateway.proxy.tunnel import Tunnel
 from gateway.recorder.health import read_health
 from gateway.settings import Settings
@@ -210,7 +210,7 @@ class Worker:
 
     async def _serve(self, gateway: Gateway, state: AppState, ready: Callable[[], None]) -> None:
         settings = self.loaded.settings.server
-        way = Way(self.loaded.data, state.sessions, lambda: Facts(self.number, state.journal_health()))
+        way = Way(self.loaded.data, state.sessions, functools.partial(facts_for, state))
         app = make_app(state, way)
         config = uvicorn.Config(
             app,

@@ -19,8 +19,8 @@ from gateway.errors import CallError, JournalError
 from gateway.proxy.costing import Cost, cost_of, error_type_of, estimated_tokens
 from gateway.proxy.headers import UPSTREAM_IDS, Headers, without_credentials
 from gateway.proxy.plan import Plan
-from gateway.proxy.table import Target
 from gateway.proxy.tap import decoded
+from gateway.proxy.target import Target
 from gateway.proxy.withheld import withheld
 from pricing import Usage
 

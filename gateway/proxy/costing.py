@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gateway.dialects import Answer
-from gateway.proxy.table import Table, Target
+from gateway.proxy.table import Table
+from gateway.proxy.target import Target
 from pricing import billed, charge
 
 _ERROR_TYPES = {

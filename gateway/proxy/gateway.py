@@ -15,7 +15,8 @@ from gateway.journal import JournalWriter
 from gateway.proxy.bills import Bills
 from gateway.proxy.cache import Behind, ResponseCache
 from gateway.proxy.head import KnownHeads
-from gateway.proxy.table import Pools, Table
+from gateway.proxy.pools import Pools
+from gateway.proxy.table import Table
 from gateway.settings import Settings
 
 SWEEP_S = 0.1

@@ -12,7 +12,7 @@ import time
 
 from gateway.core.routing import Ask, Choice, Course, Outcome, Verdict, judge
 from gateway.core.span import Attempt
-from gateway.proxy.table import Target, Way
+from gateway.proxy.target import Target, Way
 
 FINE = Verdict()
 """Nothing was wrong with the target."""

@@ -12,7 +12,8 @@ from gateway.dialects import Dialect
 from gateway.errors import CallError
 from gateway.proxy.head import Head
 from gateway.proxy.journey import Journey, now_us
-from gateway.proxy.table import Table, Target, Way
+from gateway.proxy.table import Table
+from gateway.proxy.target import Target, Way
 
 _TRUE = b"true"
 

@@ -23,7 +23,7 @@ from gateway.proxy.gateway import Gateway
 from gateway.proxy.head import INSECURE_KEY, Head
 from gateway.proxy.headers import Headers, relayed
 from gateway.proxy.plan import permitted
-from gateway.proxy.table import Target
+from gateway.proxy.target import Target
 from gateway.proxy.tunnel_ends import ClientEnd, ProviderEnd
 from gateway.proxy.tunnel_frames import GOING_AWAY, NORMAL, POLICY, SERVER_ERROR, SERVICE_RESTART, close_frame
 from gateway.proxy.tunnel_meter import Meter, Turn

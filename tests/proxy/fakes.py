@@ -13,7 +13,8 @@ from gateway.core.proxies import Proxies
 from gateway.core.span import CallClosed, CallOpened
 from gateway.proxy.connect import Connector
 from gateway.proxy.headers import Headers
-from gateway.proxy.table import Pools, Table
+from gateway.proxy.pools import Pools
+from gateway.proxy.table import Table
 from gateway.proxy.upstream import UpstreamConnection
 from gateway.settings import Settings
 from pricing import Catalog

@@ -22,7 +22,8 @@ from gateway.demo import PRICES, Demo, connect
 from gateway.proxy.asgi import GatewayApp
 from gateway.proxy.connect import Connector
 from gateway.proxy.gateway import Counters, Gateway
-from gateway.proxy.table import Pools, Table
+from gateway.proxy.pools import Pools
+from gateway.proxy.table import Table
 from gateway.settings import Settings
 from pricing import Catalog
 from pricing.edition import Edition, parse

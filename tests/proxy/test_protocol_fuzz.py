@@ -19,8 +19,8 @@ from uvicorn.server import ServerState
 
 from gateway.proxy.connect import Connector
 from gateway.proxy.gateway import Counters, Gateway
+from gateway.proxy.pools import Pools
 from gateway.proxy.protocol import GatewayProtocol
-from gateway.proxy.table import Pools
 from gateway.proxy.upstream import Caller
 from tests.proxy.fakes import APP_TOKEN, MANY, Journal, Keys, Transport, table
 

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.core.proxies import Proxies
 from gateway.errors import CallError
-from gateway.proxy.table import Target
+from gateway.proxy.target import Target
 from tests.proxy.fakes import catalog, table
 
 PROVIDERS = {
