@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from gateway.demo.month import Month, month
 from pricing.catalog import Catalog
+from tests.dashboard.agent import agent_trace
 from tests.dashboard.browser import chromium, serving
 from tests.dashboard.fakes import chat_call, traffic
 from tests.dashboard.installation import Installation
@@ -61,7 +62,7 @@ def installation(folder: Path, amount: str) -> tuple[Installation, str]:
         written = list(month(Month(AMOUNTS[amount], now_us), Catalog.load()))
         spans = [span for span, _ in written]
         payloads |= {span.request_id: body for span, body in written}
-    return Installation(folder, [*spans, call], payloads), call.request_id
+    return Installation(folder, [*spans, *agent_trace(call), call], payloads), call.request_id
 
 
 def take(browser: Browser, base: str, made: Installation, request_id: str, amount: str, names: list[str]) -> None:

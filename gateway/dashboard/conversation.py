@@ -11,7 +11,15 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.core.span import Payload, Span, ToolCall
-from gateway.dashboard import talk_anthropic, talk_bedrock, talk_cohere, talk_gemini, talk_openai, talk_short
+from gateway.dashboard import (
+    talk_anthropic,
+    talk_bedrock,
+    talk_cohere,
+    talk_gemini,
+    talk_openai,
+    talk_responses,
+    talk_short,
+)
 from gateway.dashboard.prose import json_tokens, markdown
 from gateway.dashboard.talk import (
     SHOWN_CHARACTERS,
@@ -39,7 +47,7 @@ QUIET_SETTINGS = frozenset(
         "system", "contents", "systemInstruction", "system_instruction", "generateContentRequest", "generationConfig",
         "generation_config", "content", "requests", "instances", "message", "chat_history", "preamble",
         "tool_results", "texts", "text", "inputs", "query", "documents", "toolConfig", "inferenceConfig", "jsonrpc",
-        "id", "method", "params",
+        "instructions", "id", "method", "params",
     )
 )  # fmt: skip
 """What is shown as turns, or by its parts."""
@@ -62,6 +70,7 @@ _REQUESTS: dict[str, Callable[[Body], Conversation]] = {
     "cohere.tokens": talk_short.inputs,
     "cohere.rerank": talk_short.query,
     "openai.rerank": talk_short.query,
+    "openai.responses": talk_responses.request,
 }
 """By dialect; bodies of others are known by their shape."""
 
@@ -70,6 +79,8 @@ _ANSWERS: dict[str, Callable[[bytes, bool], Turn | None]] = {
     "anthropic.vertex": talk_anthropic.answer,
     "gemini.generate": talk_gemini.answer,
     "gemini.stream": talk_gemini.answer,
+    "openai.responses": talk_responses.answer,
+    "openai.responses.retrieve": talk_responses.answer,
 }
 """Where an answer holds more than text, reasoning and calls; it is given the bytes and whether they are a stream."""
 
@@ -130,7 +141,7 @@ def _lay_out(found: Conversation) -> None:
     left = LAID_OUT_CHARACTERS
     for turn in [*found.turns[::-1], *found.setting]:  # the answer and what led to it before all else
         for index, part in enumerate(turn.parts):
-            left -= len(part.text)
+            left -= len(part.text) if part.kind not in ("image", "sound") else 0
             turn.parts[index] = _laid_out(part) if left > 0 else part
         for call in turn.calls:
             for name in ("arguments", "result"):
@@ -199,6 +210,7 @@ def _plain(payload: Payload | None, answer: Answer) -> Turn:
     elif choices and isinstance(choices[0].get("content"), list):
         turn.parts += talk_openai.message_turn("assistant", choices[0]).parts
     else:
+        turn.parts += [talk_openai.spoken(choices[0])] if choices and choices[0].get("audio") else []
         text = answer.text or (payload.response_text if payload else None)
         turn.parts += [text_part(answer.reasoning, "thought")] if answer.reasoning else []
         turn.parts += [structured(text)] if text else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import ClassVar
 
 from starlette.requests import Request
@@ -202,6 +203,9 @@ def _page(view: View, shell: Shell, by: Dimension, facts: Facts, tags: Sequence[
 
 
 def _labels(view: View, by: Dimension) -> Label:
+    if by.key in TIMES:
+        pattern = "%a %-d %b %Y" if by.key == "day" else "%a %-d %b, %H:%M"
+        return lambda key: f"{datetime.fromisoformat(key):{pattern}}"
     if by.key != "key":
         return lambda key: key
     names = view.key_names()

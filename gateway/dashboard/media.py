@@ -25,6 +25,7 @@ from gateway.core.span import Payload
 from gateway.dashboard import urls
 from gateway.dashboard.conversation import Conversation
 from gateway.dashboard.render import HEADERS
+from gateway.dashboard.talk import Part
 from gateway.dashboard.view import open_view
 
 SHOWN_TYPES = {
@@ -41,6 +42,8 @@ DOWNLOAD = "application/octet-stream"
 LEAST_CHARACTERS = 24
 MOST_ITEMS = 40
 MOST_DEPTH = 40
+MOST_INLINE = 300_000
+"""Characters of an image that stands in the page itself, because nothing in the bodies has its address."""
 
 
 @dataclass(frozen=True)
@@ -81,16 +84,20 @@ def shown_media(request_id: str, payload: Payload | None) -> list[Medium]:
 
 def give_addresses(found: Conversation, request_id: str, media: list[Medium]) -> list[Medium]:
     """Puts the address of each medium where the conversation holds it as a `data:` URL; returns those it does not
-    show. A page is not made larger by what it can ask for."""
+    show. A page is not made larger by what it can ask for, and sound without an address is only named."""
     hrefs = {medium.href for medium in media}
     shown: set[str] = set()
     for turn in (*found.setting, *found.turns):
         for index, part in enumerate(turn.parts):
-            match = DATA_URL.match(part.text) if part.kind == "image" else None
-            href = urls.media(request_id, digest_of(match["data"])) if match else ""
+            match = DATA_URL.match(part.text) if part.kind in ("image", "sound") else None
+            if match is None:
+                continue
+            href = urls.media(request_id, digest_of(match["data"]))
             if href in hrefs:
                 turn.parts[index] = replace(part, text=href)
                 shown.add(href)
+            elif part.kind == "sound" or len(part.text) > MOST_INLINE:
+                turn.parts[index] = Part("file", match["type"])
     return [medium for medium in media if medium.href not in shown]
 
 
@@ -181,7 +188,7 @@ def _own(value: dict[str, Any]) -> tuple[str, str] | None:
             return TYPE_OF_FORMAT[value["format"]], data
         if "transcript" in value:  # an answer's audio does not say its format: the request did, wav by default
             return "audio/wav", data
-    image = value.get("b64_json")
+    image = value.get("b64_json", value.get("result") if value.get("type") == "image_generation_call" else None)
     if isinstance(image, str) and len(image) >= LEAST_CHARACTERS:
         return _image_type(image), image
     return None

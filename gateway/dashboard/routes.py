@@ -27,7 +27,8 @@ from gateway.dashboard.requests import peek, requests
 from gateway.dashboard.settings import routes as settings
 from gateway.dashboard.statement import statement_page
 from gateway.dashboard.tags import tags
-from gateway.dashboard.tenants import tenant_page, tenants_page
+from gateway.dashboard.tenant import tenant_page
+from gateway.dashboard.tenants import tenants_page
 from gateway.dashboard.trace import trace_page
 from gateway.dashboard.views import delete, save
 

@@ -14,12 +14,14 @@ SHOWN_CHARACTERS = 60_000
 """Of one part; beyond it the text is cut and says so. A 5 MB prompt must not be a 5 MB page."""
 SHOWN_JSON = 20_000
 SHOWN_TURNS = 200
+LEAST_SOUND = 24
+"""Characters of base64; fewer are no sound."""
 IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+\Z")
 
 
 @dataclass(frozen=True)
 class Part:
-    """One piece of a turn. `kind`: prose, plain, json, image, remote, file, note, thought, refusal."""
+    """One piece of a turn. `kind`: prose, plain, json, image, sound, remote, file, note, thought, refusal."""
 
     kind: str
     text: str = ""
@@ -119,6 +121,13 @@ def image(url: str) -> Part:
     if url.startswith("data:"):
         return Part("file", url[:60].partition(",")[0])
     return Part("remote", url[:2000])
+
+
+def sound(content_type: str, data: Any, words: str) -> Part:
+    """Of base64; `words` stand for what is not there."""
+    if isinstance(data, str) and len(data) >= LEAST_SOUND and content_type.startswith("audio/"):
+        return Part("sound", f"data:{content_type};base64,{data}")
+    return Part("file", words)
 
 
 def numbered(calls: list[Call]) -> list[Call]:

@@ -16,6 +16,7 @@ from gateway.dashboard.talk import (
     json_part,
     listed,
     numbered,
+    sound,
     structured,
     text_part,
 )
@@ -149,7 +150,7 @@ def _media(media: dict[str, Any]) -> Part:
     kind = str(_field(media, "mimeType") or "")
     if kind.startswith("image/"):
         return image(f"data:{kind};base64,{media.get('data')}")
-    return Part("file", kind or "file")
+    return sound(kind, media.get("data"), kind or "file")
 
 
 def _tools(tool: Any) -> list[str]:

@@ -18,6 +18,7 @@ from gateway.dashboard.talk import (
     listed,
     numbered,
     short,
+    sound,
     text_part,
 )
 
@@ -49,6 +50,8 @@ def message_turn(role: str, message: dict[str, Any]) -> Turn:
             turn.parts.append(text_part(message[name], "thought"))
             break
     turn.parts += content_parts(message.get("content"), is_markdown=role != "tool")
+    if message.get("audio"):
+        turn.parts.append(spoken(message))
     if message.get("refusal"):
         turn.parts.append(text_part(str(message["refusal"]), "refusal"))
     asked = listed(message.get("tool_calls"))
@@ -56,6 +59,14 @@ def message_turn(role: str, message: dict[str, Any]) -> Turn:
         asked = [{"function": message["function_call"]}]
     turn.calls = numbered([_call(each) for each in asked if isinstance(each, dict)])
     return turn
+
+
+def spoken(message: dict[str, Any]) -> Part:
+    """Of an answer that was asked for as sound; what it says is its text. An earlier one is only named."""
+    audio = message["audio"]
+    if not isinstance(audio, dict):
+        return json_part(audio)
+    return sound("audio/wav", audio.get("data"), f"audio, {audio.get('id') or 'not kept'}")
 
 
 def _take_result(message: dict[str, Any], calls: dict[str, Call]) -> bool:
@@ -113,7 +124,10 @@ def _piece(piece: Any) -> Part:
         return Part("file", str(file.get("filename") or file.get("file_id") or "file"))
     if kind == "input_audio":
         audio = piece.get("input_audio")
-        return Part("file", f"audio, {audio.get('format', 'unknown format')}" if isinstance(audio, dict) else "audio")
+        if not isinstance(audio, dict):
+            return Part("file", "audio")
+        form = str(audio.get("format", "unknown format"))
+        return sound(f"audio/{form}", audio.get("data"), f"audio, {form}")
     return json_part(piece)
 
 

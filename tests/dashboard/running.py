@@ -1,4 +1,5 @@
-"""What an installation has only while it runs, made up: samples of the last hour, health, circuits, dead letters."""
+"""What an installation has only while it runs, made up: samples of the last hour, health, circuits, dead letters, and
+what fires."""
 
 from __future__ import annotations
 
@@ -10,15 +11,19 @@ from typing import Any
 
 import msgspec
 
+from gateway.control.alerts_kept import BOOK, BOOK_ID, NOTICE, RULE, Book, Kept, Sending, watch_key
 from gateway.control.configuration import remember
 from gateway.control.processes import ProcessUse
 from gateway.control.state import PoolUse
 from gateway.control.vitals import ProcessView, Sample
+from gateway.core.alerts.notice import of_change
+from gateway.core.alerts.watch import Watch
 from gateway.core.health import ProviderHealth, RecorderHealth
 from gateway.core.routing import Breaker, KeyRing, Member, Outcome, Route, RoutePolicy, TargetState, judge
 from gateway.core.span import Span
 from gateway.recorder.deadletter import DeadLetter, DeadLetters
 from gateway.settings import Log, Provider, Settings
+from gateway.settings.alerts import AlertRule
 from gateway.store import open_store
 from gateway.store.base import SpanWrite
 from tests.dashboard.installation import Installation
@@ -46,6 +51,7 @@ def dress(made: Installation, *, letters: int = 2) -> None:
         DeadLetters(made.folder).add(letter(now_us, number) for number in reversed(range(letters)))
     with ThreadPoolExecutor(1) as pool:  # the main thread may have the event loop of a browser
         pool.submit(asyncio.run, keep_versions(made)).result()
+        pool.submit(asyncio.run, keep_alerts(made)).result()
 
 
 def samples(now_us: int) -> list[Sample]:
@@ -128,4 +134,30 @@ async def keep_versions(made: Installation) -> None:
     changed = msgspec.structs.replace(first, log=Log(retention_days=90, payloads="preview"))
     for hours, settings in ((200, first), (3, changed)):
         await remember(store, settings, "/etc/callgate.yaml", "0.1.0", made.now_us - hours * 3600 * SECOND)
+    await store.close()
+
+
+async def keep_alerts(made: Installation) -> None:
+    """A rule that fires for one provider, one that did for a while this morning, and what was said of both."""
+    minute = 60 * SECOND
+    errors = AlertRule(name="provider-errors", metric="error_rate", above=5, each="provider", severity="error")
+    spend = AlertRule(name="spend-of-an-hour", metric="cost_usd", above=40, window_min=60)
+    began = made.now_us - 37 * minute
+    fires = Watch(firing=True, since_us=began, value=22.5, incident="i-2", told=True)
+    was = Watch(firing=True, since_us=began - 300 * minute, value=48.2, incident="i-1", told=True)
+    said = (
+        (of_change(spend, "", "firing", None, was, 48.2, was.since_us), "sent", None),
+        (of_change(spend, "", "resolved", was, None, 31.0, was.since_us + 54 * minute), "sent", None),
+        (of_change(errors, "anthropic", "firing", None, fires, 12.1, began), "failed", "the server answered 503"),
+    )
+    book = Book(looked_at_us=made.now_us - 9 * SECOND, watches={watch_key(errors.name, "anthropic"): fires})
+    book.readings = {errors.name: {"anthropic": 22.5, "openai": 1.2}, spend.name: {"": 31.0}}
+    store = open_store(Settings().store.url, made.folder)
+    await store.connect()
+    for rule in (errors, spend):
+        await store.put_document(RULE, rule.name, msgspec.json.encode(rule))
+    for notice, state, error in said:
+        kept = Kept(notice, {"on-call": Sending(state=state, attempts=1, at_us=notice.at_us, error=error)})
+        await store.put_document(NOTICE, notice.at_us_id, msgspec.json.encode(kept))
+    await store.put_document(BOOK, BOOK_ID, msgspec.json.encode(book))
     await store.close()

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from starlette.routing import Route, compile_path
 
 from gateway.dashboard import routes
+from tests.dashboard.agent import agent_trace
 from tests.dashboard.browser import CHROMIUM, chromium, serving
 from tests.dashboard.fakes import chat_call, traffic
 from tests.dashboard.installation import Installation
@@ -62,7 +63,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     now_us = time.time_ns() // 1000
     call, payload = chat_call(now_us - 3_000_000)
     call.trace_id = TRACE
-    spans = [*traffic(800, now_us=now_us, length_us=DAY), call]
+    spans = [*traffic(800, now_us=now_us, length_us=DAY), *agent_trace(call), call]
     made = Installation(tmp_path_factory.mktemp("data"), spans, {call.request_id: payload})
     dress(made)
     with serving(made.app) as base, chromium() as browser:

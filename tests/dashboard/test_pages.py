@@ -185,6 +185,13 @@ def test_every_class_is_in_the_stylesheet(path: str) -> None:
     assert used - known == set()
 
 
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES.keys())
+def test_what_a_cell_cuts_off_can_be_read(path: str) -> None:
+    """A row of the list opens; every other cell that is cut has its text in a title."""
+    cells = re.findall(r'<td class="[^"]*\bclip\b[^>]*>.*?</td>', client().get(path).text, re.DOTALL)
+    assert [cell[:200] for cell in cells if "title=" not in cell and "data-row-link" not in cell] == []
+
+
 @pytest.mark.parametrize("path", ["/", "/requests"])
 def test_a_store_that_is_down_takes_nothing_else_with_it(path: str) -> None:
     store = FakeStore(MUCH.rows)

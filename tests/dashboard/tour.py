@@ -49,6 +49,7 @@ PAGES = {
     "configuration": "/operations/configuration/2",
     "alerts": "/alerts",
     "alert-rule": "/alerts/rules/slow-answers",
+    "alert-firing": "/alerts/rules/provider-errors",
     "api-docs": "/api/docs",
     "api": "/api/docs",
     "components": "/dashboard/components",
