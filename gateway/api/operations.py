@@ -20,6 +20,7 @@ from gateway.api.requests import json_response
 from gateway.api.scope import state_of
 from gateway.control.configuration import Configuration, differences, version, versions
 from gateway.control.keys import now_us
+from gateway.control.machine import Working, all_working
 from gateway.control.state import AppState
 from gateway.control.vitals import Sample
 from gateway.core.health import JournalHealth, ProviderHealth, RecorderHealth
@@ -33,7 +34,7 @@ LETTERS_SHOWN = 50
 
 
 class ProviderView(msgspec.Struct):
-    """In this worker, since its start."""
+    """In all workers, each since its start."""
 
     provider: str
     state: str
@@ -102,7 +103,7 @@ class VersionList(msgspec.Struct):
 
 async def operations(request: Request) -> Response:
     state = state_of(request)
-    log, counters = state.settings.log, state.counters
+    log, working = state.settings.log, await all_working(state)
     return json_response(
         Operations(
             version=state.version,
@@ -110,28 +111,26 @@ async def operations(request: Request) -> Response:
             workers=state.settings.server.workers,
             started_at=iso_time(state.started_at),
             configuration=state.settings_source,
-            in_flight=counters.in_flight,
-            client_connections=counters.client_connections,
+            in_flight=working.in_flight,
+            client_connections=working.client_connections,
             journal=state.journal_health(),
             recorder=state.recorder_health(),
             store=await store_health(state.store),
             retention_days=log.retention_days,
             payload_retention_days=log.payload_retention_days,
-            providers=provider_views(state),
+            providers=provider_views(working),
             routes=route_views(state.routing) if state.routing is not None else [],
             processes=process_records(state),
-            last_hour=list(state.vitals.samples) if state.vitals is not None else [],
+            last_hour=working.samples,
         )
     )
 
 
-def provider_views(state: AppState) -> list[ProviderView]:
-    pools = state.pools() if state.pools is not None else {}
-    views = []
-    for name, health in state.provider_health().items():
-        connections, limit = pools.get(name, (None, None))
-        views.append(ProviderView(name, health.state, health, connections, limit))
-    return views
+def provider_views(working: Working) -> list[ProviderView]:
+    return [
+        ProviderView(name, each.health.state, each.health, each.connections, each.limit)
+        for name, each in working.providers.items()
+    ]
 
 
 def process_records(state: AppState) -> list[ProcessRecord]:

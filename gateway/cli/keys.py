@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from typing import TypeVar
 
 import click
@@ -16,14 +16,12 @@ from msgspec import UNSET
 
 from gateway.api.filters import iso_time
 from gateway.api.identity_record import key_record
-from gateway.cli.managed import actor
-from gateway.cli.opened import opened
+from gateway.cli.managed import actor, with_identity
 from gateway.cli.options import config_option, data_option, load_for
 from gateway.cli.table import facts, table
 from gateway.config import Loaded
 from gateway.control.key_bounds import Bounds
-from gateway.control.keys import Keyring, declared_keys, key_state, now_us
-from gateway.control.secret import load_secret
+from gateway.control.keys import Keyring, key_state, now_us
 from gateway.core.key import ALL, ROLES, Key
 
 T = TypeVar("T")
@@ -47,6 +45,16 @@ class Duration(click.ParamType[int]):
         return int(match[1]) * UNITS_S[match[2]]
 
 
+class Expiry(Duration):
+    """A duration, or `never`."""
+
+    name = "expiry"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        return NEVER if value == "never" else super().convert(value, param, ctx)
+
+
+NEVER = -1
 ROLE_HELP = "app calls models and reads its own requests; viewer reads; admin does everything."
 OVERLAP_HELP = "How long the old secret still works; 0 ends it now."
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
@@ -118,11 +126,11 @@ def create(
 def list_keys(everything: bool, as_json: bool, config: str | None, data: str | None) -> None:
     """Show the keys; never their secrets, only the last four characters."""
 
-    async def work(keyring: Keyring) -> list[Key]:
-        return keyring.keys()
+    async def work(keyring: Keyring) -> tuple[list[Key], Set[str]]:
+        return keyring.keys(), keyring.suspended
 
     at = now_us()
-    found = asyncio.run(_with(load_for(config, data=data), work))
+    found, suspended = asyncio.run(_with(load_for(config, data=data), work))
     shown = [key for key in found if everything or key_state(key, at) == "active"]
     if as_json:
         for key in shown:
@@ -139,7 +147,7 @@ def list_keys(everything: bool, as_json: bool, config: str | None, data: str | N
             key.environment or "any",
             " ".join(key.models),
             f"…{key.hint}",
-            _until(key, at),
+            "tenant suspended" if key.tenant in suspended else _until(key, at),
             "configuration" if key.declared else iso_time(key.created_at)[:10],
             key.key_id,
         )
@@ -161,7 +169,7 @@ def list_keys(everything: bool, as_json: bool, config: str | None, data: str | N
 @click.option("--allow-config", "configs", multiple=True, metavar="PATTERN", help="Configs it may be served with.")
 @click.option("--network", "networks", multiple=True, metavar="RANGE", help="Where it may be used; 'any' for anywhere.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Default tags; 'none' for none.")
-@click.option("--expires", metavar="IN", help="How long it works from now, e.g. 30d; 'never'.")
+@click.option("--expires", type=Expiry(), metavar="IN", help="How long it works from now, e.g. 30d; 'never'.")
 @json_option
 @config_option
 @data_option
@@ -173,7 +181,7 @@ def change(
     configs: tuple[str, ...],
     networks: tuple[str, ...],
     tags: tuple[str, ...],
-    expires: str | None,
+    expires: int | None,
     as_json: bool,
     config: str | None,
     data: str | None,
@@ -237,10 +245,7 @@ def rotate(which: str, overlap: int, as_json: bool, config: str | None, data: st
 
 
 async def _with(loaded: Loaded, work: Callable[[Keyring], Awaitable[T]], *, create: bool = False) -> T:
-    async with opened(loaded, create=create) as store:
-        keyring = Keyring(load_secret(loaded.data), store, declared_keys(loaded.settings))
-        await keyring.refresh()
-        return await work(keyring)
+    return await with_identity(loaded, lambda identity: work(identity.keyring), create=create)
 
 
 def _tags(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -251,9 +256,9 @@ def _tags(pairs: tuple[str, ...]) -> dict[str, str]:
     return {name: value for name, _, value in split}
 
 
-def _expiry(text: str) -> int | None:
+def _expiry(seconds: int) -> int | None:
     """µs UTC; None for never."""
-    return None if text == "never" else now_us() + Duration().convert(text, None, None) * 1_000_000
+    return None if seconds == NEVER else now_us() + seconds * 1_000_000
 
 
 def _bounds(key: Key) -> list[tuple[str, str | None]]:

@@ -24,7 +24,7 @@ password_option = click.option("--password", help="At least 12 characters; asked
 
 @click.group()
 def users() -> None:
-    """Add, list, change and delete people, set their passwords, and sign them out.
+    """Add, list, change, sign out and delete people; set their passwords.
 
     A running gateway takes changes over within a second. People declared in the configuration are changed there.
     """

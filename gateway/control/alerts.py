@@ -35,7 +35,7 @@ class Alerts:
         """Replaced on a reload."""
         self._store = store
         self._resolve = resolve
-        self._rules = Records(store, RULE, AlertRule)
+        self._rules = Records(store, RULE, AlertRule, listed_by="callgate alerts list")
         self._silences = Records(store, SILENCE, Silence)
 
     # ------------------------------------------------------------------------------------------ rules

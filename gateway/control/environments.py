@@ -20,7 +20,7 @@ class Environments:
     def __init__(self, directory: Directory, keyring: Keyring) -> None:
         self._directory = directory
         self._keyring = keyring
-        self._records = Records(directory.store, "environment", Environment)
+        self._records = Records(directory.store, "environment", Environment, listed_by="callgate environments list")
 
     def get(self, tenant: str | None, name: str) -> Environment:
         """Raises Missing."""

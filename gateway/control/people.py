@@ -25,7 +25,7 @@ class People:
         self.directory = directory
         self.passwords = passwords or Passwords()
         self._keyring = keyring
-        self._records = Records(directory.store, "user", User)
+        self._records = Records(directory.store, "user", User, listed_by="callgate users list")
 
     def get(self, which: str) -> User:
         """By id or address. Raises Missing."""

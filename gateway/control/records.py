@@ -19,8 +19,10 @@ PAGE = 1000
 class Records(Generic[T]):
     """`kind` is what the store and the audit log call them, and people in messages (with spaces for `_`)."""
 
-    def __init__(self, store: Documents, kind: str, struct: type[T]) -> None:
+    def __init__(self, store: Documents, kind: str, struct: type[T], *, listed_by: str = "") -> None:
+        """`listed_by` is the command that lists them."""
         self._store = store
+        self._listed_by = listed_by
         self._kind = kind
         self._decoder = msgspec.json.Decoder(struct)
 
@@ -78,7 +80,8 @@ class Records(Generic[T]):
         return before
 
     def missing(self, doc_id: str) -> Missing:
-        return Missing(f"There is no {self._words} {doc_id!r}.")
+        way_out = f" `{self._listed_by}` shows those that are." if self._listed_by else ""
+        return Missing(f"There is no {self._words} {doc_id[:100]!r}.{way_out}")
 
     @property
     def _words(self) -> str:

@@ -19,7 +19,7 @@ class Tenants:
     def __init__(self, directory: Directory, keyring: Keyring) -> None:
         self._directory = directory
         self._keyring = keyring
-        self._records = Records(directory.store, "tenant", Tenant)
+        self._records = Records(directory.store, "tenant", Tenant, listed_by="callgate tenants list")
 
     async def create(self, slug: str, *, name: str = "", note: str = "", actor: str) -> Tenant:
         if not _SLUG.match(slug):

@@ -17,6 +17,7 @@ from gateway.api.explain import route_views
 from gateway.api.health import store_health
 from gateway.api.operations import newest_letters, process_records, provider_views, retry_letters
 from gateway.control.configuration import Configuration, Difference, differences, version, versions
+from gateway.control.machine import all_working
 from gateway.dashboard import urls
 from gateway.dashboard.alerts import Watched, watched
 from gateway.dashboard.charts import Chart, duration_label
@@ -157,9 +158,10 @@ async def _respond(request: Request, outcome: Outcome | None = None) -> Response
         kept = await versions(state.store, limit=VERSIONS_SHOWN + 1)
     except StoreError as exc:
         trouble = str(exc)
-    samples = list(state.vitals.samples) if state.vitals is not None else []
-    views, routes = provider_views(state), route_views(state.routing) if state.routing is not None else []
-    now = Now(state.counters.in_flight, state.counters.client_connections, state.recorder_health(), total, samples)
+    working = await all_working(state)
+    samples, views = working.samples, provider_views(working)
+    routes = route_views(state.routing) if state.routing is not None else []
+    now = Now(working.in_flight, working.client_connections, state.recorder_health(), total, samples)
     used = state.vitals.processes if state.vitals is not None else []
     page = OperationsPage(
         shell,

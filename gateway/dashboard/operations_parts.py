@@ -107,7 +107,7 @@ class ProcessRow:
 
 @dataclass(frozen=True)
 class Now:
-    """What this worker says of itself at the moment."""
+    """What all workers say of themselves at the moment."""
 
     in_flight: int
     client_connections: int

@@ -66,6 +66,7 @@ def test_calls_in_flight_are_those_of_all_workers_and_any_can_stop_them(gateway:
         wait_for(one_more, "two workers carry calls")
         calls = listed(gateway)
         assert always(lambda: listed(gateway) == calls)
+        assert always(lambda: ask(gateway, "GET", "/api/operations").json()["in_flight"] == len(calls))
         page = ask(gateway, "GET", "/requests/in-flight").text
         assert all(f'data-flight="{request_id}"' in page for request_id in calls)
         for request_id in calls:
