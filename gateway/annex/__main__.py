@@ -23,6 +23,7 @@ import uvloop
 from gateway import __version__, api
 from gateway.annex.answering import Answering, Introduced, facts
 from gateway.annex.orders import Orders
+from gateway.annex.pace import Pace
 from gateway.config import Loaded, load
 from gateway.control.catalog import load_catalog
 from gateway.control.fleet import Fleet
@@ -34,20 +35,14 @@ from gateway.core.logline import log_to_stderr
 from gateway.errors import StoreError
 from gateway.proxy.gateway import Counters
 from gateway.recorder.health import read_health
-from gateway.recorder.priority import set_idle_class
 from gateway.site import make_app
 from gateway.store import open_store
 from gateway.store.base import Store
 from gateway.store.sealing import sealer_of
 
-NICENESS = 5
-"""Where there is no idle class: pages wait for calls, and go before what the recorder writes."""
-
 
 def main() -> None:
     log_to_stderr("%(asctime)s annex %(levelname)s %(message)s", logging.WARNING)
-    os.nice(NICENESS)
-    set_idle_class(idle=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the gateway; its end reaches us through the pipe
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
     uvloop.run(answer(load(orders.config, orders.overrides)))
@@ -60,8 +55,8 @@ async def answer(loaded: Loaded) -> None:
     identity = Identity(loaded.settings, load_secret(loaded.data), store, loaded.data)
     policies = Policies(loaded.settings, store)
     app = make_app(state_of(loaded, store, identity, policies))
-    answering = Answering(app, functools.partial(refreshed, identity, policies))
     await refreshed(identity, policies)
+    answering = Answering(app, functools.partial(refreshed, identity, policies), Pace())
     server = await answering.listen(loaded.data)
     gc.collect()
     gc.freeze()
@@ -100,6 +95,7 @@ def state_of(loaded: Loaded, store: Store, identity: Identity, policies: Policie
         fleet=Fleet(loaded.data, None, settings.server.workers),
         data=loaded.data,
         policies=policies,
+        standings=lambda: facts.get().standings,
     )
 
 

@@ -13,6 +13,9 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Scope
 
 from gateway.annex import wire
+from gateway.annex.pace import Pace
+from gateway.annex.places import takes_long
+from gateway.control.local_socket import FOLDER, listener
 from gateway.control.principal import Principal
 from gateway.control.sessions import Sessions
 
@@ -36,19 +39,16 @@ class Introduced(Sessions):
 class Answering:
     """Answers connections with an ASGI application. `before` is awaited ahead of each question."""
 
-    def __init__(self, app: ASGIApp, before: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, app: ASGIApp, before: Callable[[], Awaitable[None]], pace: Pace) -> None:
         self._app = app
         self._before = before
+        self._pace = pace
         self._open: set[asyncio.Task[None]] = set()
 
     async def listen(self, data: Path) -> asyncio.Server:
         """Raises OSError. In place of the socket of an annex before, whose connections go on."""
-        (data / wire.FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
-        with wire.address(data) as address:
-            Path(address).unlink(missing_ok=True)
-            server = await asyncio.start_unix_server(self._connected, address, limit=2 * wire.PIECE)
-            Path(address).chmod(0o600)
-        return server
+        listening = listener(data / FOLDER, wire.SOCKET)
+        return await asyncio.start_unix_server(self._connected, sock=listening, limit=2 * wire.PIECE)
 
     async def finish(self) -> None:
         """Returns when the last answer under way has ended."""
@@ -65,9 +65,10 @@ class Answering:
             question = wire.read_question(await wire.take(reader))
             path = question.path
             facts.set(question.facts)
-            await self._before()
             exchange = _Exchange(reader, writer)
-            await self._app(_scope(question), exchange.receive, exchange.send)
+            with contextlib.nullcontext() if takes_long(path) else self._pace.waited_for():
+                await self._before()
+                await self._app(_scope(question), exchange.receive, exchange.send)
         except (EOFError, OSError):
             log.debug("nobody waits any more for %r", path)
         except Exception:
@@ -94,16 +95,22 @@ class _Exchange:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """Returns when the worker has room for more. Raises OSError when it has hung up."""
+        """Returns when the worker has room for more. Raises OSError when it has hung up and there was more to come; the
+        end of an answer that nobody reads is no error."""
         if message["type"] == "http.response.start":
             wire.put(self._writer, wire.encode(wire.Head(message["status"], list(message.get("headers", ())))))
             return
-        body = message.get("body", b"")
+        if message.get("more_body", False):
+            await self._put(message.get("body", b""))
+            return
+        with contextlib.suppress(OSError):
+            await self._put(message.get("body", b""))
+            wire.put(self._writer, b"")
+            await self._writer.drain()
+
+    async def _put(self, body: bytes) -> None:
         for start in range(0, len(body), wire.PIECE):
             wire.put(self._writer, body[start : start + wire.PIECE])
-            await self._writer.drain()
-        if not message.get("more_body", False):
-            wire.put(self._writer, b"")
             await self._writer.drain()
 
 

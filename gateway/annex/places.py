@@ -25,6 +25,7 @@ PLACES = (
     urls.MODELS,
     urls.TAGS,
     urls.TENANTS,
+    urls.TENANT,
     urls.API_DOCS,
     urls.COMPONENTS,
     "/api/requests",
@@ -47,11 +48,26 @@ PLACES = (
 )
 """As in the routes. GET and HEAD only."""
 
+WITH_STANDINGS = (urls.TENANTS, urls.TENANT)
+"""Show what limits and budgets are at, which the worker knows."""
+
+LONG = ("/api/requests/export", "/api/requests/stream", "/api/audit/export")
+"""Go on for as long as there is something, and nobody waits for their end."""
+
 ELSEWHERE = (urls.IN_FLIGHT, "/api/requests/inflight")
 """Written like a place, and about what a worker has in its hands."""
 
 _places = [compile_path(path)[0] for path in PLACES]
+_with_standings = [compile_path(path)[0] for path in WITH_STANDINGS]
 
 
 def is_place(path: str) -> bool:
     return path not in ELSEWHERE and any(place.match(path) for place in _places)
+
+
+def shows_standings(path: str) -> bool:
+    return any(place.match(path) for place in _with_standings)
+
+
+def takes_long(path: str) -> bool:
+    return path in LONG

@@ -16,18 +16,28 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.annex import wire
-from gateway.annex.places import is_place
+from gateway.annex.places import is_place, shows_standings
 from gateway.api.access import READ
+from gateway.api.limits import standings_in
+from gateway.control.local_socket import FOLDER, address
 from gateway.control.sessions import Sessions
+from gateway.control.state import AppState
 from gateway.errors import StoreError
 
 log = logging.getLogger(__name__)
 
 
+def facts_for(state: AppState, path: str) -> wire.Facts:
+    """What a page at this path shows of the worker."""
+    journal = state.journal_health()
+    return wire.Facts(journal, standings_in(state)) if shows_standings(path) else wire.Facts(journal)
+
+
 class Way:
     """To the annex of a data folder."""
 
-    def __init__(self, data: Path, sessions: Sessions, facts: Callable[[], wire.Facts]) -> None:
+    def __init__(self, data: Path, sessions: Sessions, facts: Callable[[str], wire.Facts]) -> None:
+        """`facts` are asked for by the path."""
         self._data = data
         self._sessions = sessions
         self._facts = facts
@@ -41,8 +51,8 @@ class Way:
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         """None where nobody listens."""
         try:
-            with wire.address(self._data) as address:
-                return await asyncio.open_unix_connection(address, limit=2 * wire.PIECE)
+            with address(self._data / FOLDER, wire.SOCKET) as path:
+                return await asyncio.open_unix_connection(path, limit=2 * wire.PIECE)
         except OSError:
             return None
 
@@ -56,7 +66,7 @@ class Way:
             scope["client"],
             scope["server"],
             scope["state"]["principal"],
-            self._facts(),
+            self._facts(scope["path"]),
         )
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, scope: Scope, send: Send) -> None:

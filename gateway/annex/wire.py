@@ -7,21 +7,15 @@ end. A connection that ends without it was an answer that broke off.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import struct
-from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 
+from gateway.control.admission_status import Standings
 from gateway.control.principal import Principal
 from gateway.core.health import JournalHealth
 
 SOCKET = "annex.sock"
-FOLDER = "run"
-LONGEST_PATH = 100
-"""The kernel takes 108 bytes (Linux) or 104 (macOS) for the path of a socket."""
 PIECE = 64 * 1024
 """The worker passes on so much in one turn of its loop."""
 LARGEST = 16 * 1024 * 1024
@@ -35,8 +29,9 @@ Headers = list[tuple[bytes, bytes]]
 class Facts(msgspec.Struct, array_like=True, frozen=True):
     """What only the worker knows and pages show."""
 
-    worker: int
     journal: JournalHealth
+    standings: Standings = Standings()
+    """Only where the page shows them."""
 
 
 class Question(msgspec.Struct, array_like=True, frozen=True):
@@ -79,18 +74,3 @@ async def take(reader: asyncio.StreamReader) -> bytes:
         return await reader.readexactly(length) if length else b""
     except OSError as exc:
         raise EOFError(str(exc)) from exc
-
-
-@contextlib.contextmanager
-def address(data: Path) -> Iterator[str]:
-    """Of the socket in the data folder; a path that is too long by way of its folder's descriptor (Linux)."""
-    folder = data / FOLDER
-    path = folder / SOCKET
-    if len(os.fsencode(path)) <= LONGEST_PATH:
-        yield str(path)
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{SOCKET}"
-    finally:
-        os.close(descriptor)

@@ -13,7 +13,7 @@ from gateway.api.filters import grouped, iso_time, parse_limit
 from gateway.api.record import usd
 from gateway.api.requests import json_response
 from gateway.api.scope import bounds_of, state_of
-from gateway.control.admission_status import NAMES_OF, BudgetState, LimitState, budget_states, limit_states
+from gateway.control.admission_status import NAMES_OF, BudgetState, LimitState, Standings, standings
 from gateway.control.keys import now_us
 from gateway.control.state import AppState
 
@@ -76,19 +76,13 @@ async def list_budgets(request: Request) -> Response:
 
 def limits_seen(request: Request) -> list[LimitState]:
     """Those the reader may see, the fullest first."""
-    state = state_of(request)
-    limits = state.limiting.limits if state.limiting is not None else None
-    states = limit_states(limits, now_us(), names_in(state)) if limits is not None else ()
-    seen = [each for each in states if _may_see(request, each)]
+    seen = [each for each in standings_in(state_of(request)).limits if _may_see(request, each)]
     return sorted(seen, key=lambda each: (-fullness(each), each.scope, each.value))
 
 
 def budgets_seen(request: Request) -> list[BudgetState]:
     """Those the reader may see, the fullest first."""
-    state = state_of(request)
-    limits = state.limiting.limits if state.limiting is not None else None
-    states = budget_states(limits, now_us(), names_in(state)) if limits is not None else ()
-    seen = [each for each in states if _may_see(request, each)]
+    seen = [each for each in standings_in(state_of(request)).budgets if _may_see(request, each)]
     return sorted(seen, key=lambda each: (-each.spent / each.limit, each.name, each.value))
 
 
@@ -100,6 +94,13 @@ def _may_see(request: Request, row: LimitState | BudgetState) -> bool:
     """Who is bound to something sees only what is counted for that by itself."""
     bounds: Mapping[str, str] = bounds_of(reader(request))
     return not bounds or bounds.get(row.scope) == row.value
+
+
+def standings_in(state: AppState) -> Standings:
+    """As they are counted here, or as whoever counts them told."""
+    if state.standings is not None:
+        return state.standings()
+    return standings(state.limiting.limits if state.limiting is not None else None, now_us(), names_in(state))
 
 
 def names_in(state: AppState) -> NAMES_OF:

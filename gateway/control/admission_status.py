@@ -75,6 +75,20 @@ def limit_states(limits: Limits, now_us: int, names_of: NAMES_OF) -> Iterator[Li
             )
 
 
+class Standings(msgspec.Struct, frozen=True):
+    """What all limits and budgets are at."""
+
+    limits: list[LimitState] = []
+    budgets: list[BudgetState] = []
+
+
+def standings(limits: Limits | None, now_us: int, names: NAMES_OF) -> Standings:
+    """Nothing where there are none."""
+    if limits is None:
+        return Standings()
+    return Standings(list(limit_states(limits, now_us, names)), list(budget_states(limits, now_us, names)))
+
+
 def budget_states(limits: Limits, now_us: int, names_of: NAMES_OF) -> Iterator[BudgetState]:
     for _, parts in _named(limits, windows=False):
         if len(parts) == 4:

@@ -10,22 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from gateway.control.local_socket import FOLDER, address, listener
+
 Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
 
-FOLDER = "run"
 PATIENCE_S = 1.0
 """A worker that has not answered by then is left out."""
-LONGEST_PATH = 100
-"""The kernel takes 108 bytes (Linux) or 104 (macOS) for the path of a socket."""
 FINE = b"+"
 """Before every answer, so that none is not taken for an empty one."""
 
@@ -92,9 +89,8 @@ class Fleet:
         if self.number is None:
             return
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self._address(self.number) as address:
-                self._server = await asyncio.start_unix_server(self._serve, sock=_listener(address))
+            listening = listener(self.folder, _name(self.number))
+            self._server = await asyncio.start_unix_server(self._serve, sock=listening)
         except OSError as exc:
             log.warning("this worker cannot be asked by the others: %s", exc)
 
@@ -105,23 +101,7 @@ class Fleet:
             self._server.close()
             self._server = None
             with contextlib.suppress(OSError):
-                self._path(self.number).unlink()
-
-    def _path(self, number: int) -> Path:
-        return self.folder / f"worker-{number}.sock"
-
-    @contextlib.contextmanager
-    def _address(self, number: int) -> Iterator[str]:
-        """The path of a socket; one that is too long for the kernel by way of its folder's descriptor (Linux)."""
-        path = self._path(number)
-        if len(os.fsencode(path)) <= LONGEST_PATH:
-            yield str(path)
-            return
-        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            yield f"/proc/self/fd/{folder}/{path.name}"
-        finally:
-            os.close(folder)
+                (self.folder / _name(self.number)).unlink()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -140,8 +120,8 @@ class Fleet:
     async def _ask(self, number: int, name: str, body: bytes) -> bytes | None:
         try:
             async with asyncio.timeout(PATIENCE_S):
-                with self._address(number) as address:
-                    reader, writer = await asyncio.open_unix_connection(address)
+                with address(self.folder, _name(number)) as path:
+                    reader, writer = await asyncio.open_unix_connection(path)
                 try:
                     writer.write(name.encode() + b"\n" + body)
                     writer.write_eof()
@@ -154,15 +134,5 @@ class Fleet:
         return answer.removeprefix(FINE) if answer.startswith(FINE) else None
 
 
-def _listener(address: str) -> socket.socket:
-    """In place of what a worker that was killed left there."""
-    Path(address).unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        listener.bind(address)
-        Path(address).chmod(0o600)
-        listener.listen()
-    except OSError:
-        listener.close()
-        raise
-    return listener
+def _name(number: int) -> str:
+    return f"worker-{number}.sock"

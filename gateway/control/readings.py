@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gateway.control.fleet import FOLDER, Question
+from gateway.control.fleet import Question
 from gateway.control.state import AppState
 from gateway.core.health import JournalHealth
 
 if TYPE_CHECKING:
     from gateway.control.limiting import Limiting
+from gateway.control.local_socket import FOLDER
 
 WORKER_COUNTERS = {
     "calls": "Model calls taken, since the start.",

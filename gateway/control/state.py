@@ -16,6 +16,7 @@ from gateway.store.base import Store
 from gateway.translation import EngineState
 
 if TYPE_CHECKING:
+    from gateway.control.admission_status import Standings
     from gateway.control.alerts import Alerts
     from gateway.control.identity import Identity
     from gateway.control.keys import Keyring
@@ -103,6 +104,8 @@ class AppState:
     """Makes calls from within, for a replay; None where there is no data plane."""
     limiting: Limiting | None = None
     """Limits and budgets; None in a process that takes no calls."""
+    standings: Callable[[], Standings] | None = None
+    """What limits and budgets are at, as another process told; None where they are counted here."""
     alerts: Alerts | None = None
     """None where nobody is told of anything."""
     routing: Routing | None = None
