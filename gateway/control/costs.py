@@ -109,10 +109,11 @@ def before_of(which: SpanFilter) -> SpanFilter:
 async def summary(store: SpanReader, which: SpanFilter, catalog: Catalog, now_us: int, zone: ZoneInfo) -> Summary:
     """`which` must have both ends. Prices for the savings are those in force at its end."""
     now, before = await asyncio.gather(
-        store.groups(which, "provider_model", limit=MODELS),
-        store.groups(before_of(which), "provider_model", limit=MODELS),
+        store.groups(which, "provider_model", limit=MODELS, latency=False),
+        store.groups(before_of(which), "provider_model", limit=MODELS, latency=False),
     )
-    failed = await store.groups(msgspec.structs.replace(which, status=("error",)), "provider_model", limit=MODELS)
+    failing = msgspec.structs.replace(which, status=("error",))
+    failed = await store.groups(failing, "provider_model", limit=MODELS, latency=False)
     at_us = min(now_us, which.to_us or now_us)
     return Summary(
         summed(group.totals for group in now),
@@ -129,7 +130,7 @@ async def month_forecast(store: SpanReader, which: SpanFilter, now_us: int, zone
     """Of the month that is under way, whatever the period of the filter."""
     from_us, to_us = days_needed(now_us, zone)
     asked = msgspec.structs.replace(which, from_us=from_us, to_us=to_us)
-    days = await store.groups(asked, "day", time_zone=zone.key)
+    days = await store.groups(asked, "day", time_zone=zone.key, latency=False)
     return forecast([(_start_us(group), group.totals.cost_nanousd) for group in days], now_us, zone)
 
 
@@ -150,9 +151,9 @@ async def statement(store: SpanReader, which: SpanFilter, month: str, zone: Zone
     (tenant,) = which.tenant
     from_us, to_us = month_of(month, zone)
     which = msgspec.structs.replace(which, from_us=from_us, to_us=to_us)
-    models = await store.groups(which, "provider_model", limit=STATEMENT_LINES, time_zone=zone.key)
-    features = await store.groups(which, "feature", limit=STATEMENT_LINES, time_zone=zone.key)
-    days = await store.groups(which, "day", time_zone=zone.key)
+    models = await store.groups(which, "provider_model", limit=STATEMENT_LINES, latency=False)
+    features = await store.groups(which, "feature", limit=STATEMENT_LINES, latency=False)
+    days = await store.groups(which, "day", time_zone=zone.key, latency=False)
     stats = await store.stats(which)
     return Statement(
         tenant,

@@ -15,13 +15,14 @@ from math import ceil, log
 RATIO = 1.05
 BUCKETS = 512
 _LANE = 32
-_PER_LOG = 1 / log(RATIO)
+PER_LOG = 1 / log(RATIO)
+"""A value's bucket is the whole part of its logarithm times this."""
 _LAST = BUCKETS - 1
 _MIDDLE = RATIO**0.5
 
 
 def bucket_of(value_us: int) -> int:
-    return min(_LAST, int(log(value_us) * _PER_LOG)) if value_us > 1 else 0
+    return min(_LAST, int(log(value_us) * PER_LOG)) if value_us > 1 else 0
 
 
 def encode_buckets(buckets: Iterable[int]) -> bytes | None:
@@ -36,6 +37,13 @@ def encode_buckets(buckets: Iterable[int]) -> bytes | None:
     for bucket, count in counted.items():
         packed[bucket - first] = count
     return first.to_bytes(2, "little") + b"\x01" + packed
+
+
+def lanes_of(buckets: str | None) -> int:
+    """The histogram with one value in each of the buckets of a list as text, `93,93,120`; those beyond the last count
+    in it. None is an empty list."""
+    counted = Counter(buckets.split(",")) if buckets else {}
+    return sum(count << (_LANE * min(_LAST, int(bucket))) for bucket, count in counted.items())
 
 
 def encode(lanes: int) -> bytes | None:

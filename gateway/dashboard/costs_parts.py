@@ -103,7 +103,7 @@ def cost_rows(
 ) -> list[CostRow]:
     """`all_before`: a group that is not in `before` had no calls; else nobody knows."""
     was = {group.key: group.totals for group in before}
-    nothing = Totals() if before and all_before else None
+    nothing = Totals() if all_before else None
     return [
         _row(
             group.totals,

@@ -137,12 +137,13 @@ async def _page(view: View, shell: Shell) -> Requests:
     views = await saved_views(view)
     if not found.items and not query.get("cursor"):
         return await _empty(view, shell, views)
-    number, stats, buckets, tags = await asyncio.gather(
+    number, outline, tags = await asyncio.gather(
         in_time(store.count(which, at_most=COUNTED_TO)),
-        in_time(store.stats(which)),
-        in_time(store.buckets(which, width_us=view.period.width_us, time_zone=view.period.zone.key)),
+        in_time(store.outline(which, width_us=view.period.width_us, time_zone=view.period.zone.key)),
         store.tag_keys(),
     )
+    if number is None and outline is not None:
+        number = outline.totals.requests
     shown = shown_columns(view.request)
     peek = await load_detail(view, query["peek"], "conversation") if query.get("peek") else None
     can_live = order == "newest" and view.period.is_sliding and not query.get("cursor")
@@ -152,9 +153,9 @@ async def _page(view: View, shell: Shell) -> Requests:
         problems=view.problems,
         tag_keys=tags,
         heading=heading(number),
-        summary=summary(stats) if stats else "",
-        chart=volume(buckets, view.period, now_us=view.now_us) if buckets else None,
-        not_added_up="" if stats and buckets else NOT_ADDED_UP,
+        summary=summary(outline) if outline else "",
+        chart=volume(outline.parts, view.period, now_us=view.now_us) if outline else None,
+        not_added_up="" if outline else NOT_ADDED_UP,
         heads=[head_of(view, BY_COLUMN[name], order) for name in shown],
         time_head=time_head(view, order),
         shown=shown,

@@ -205,7 +205,17 @@ class Group(msgspec.Struct):
     totals: Totals
     latency: Distribution
     series: list[int] = []
-    """Requests per bucket, for a sparkline, where it was asked for."""
+    """Requests per bucket, for a sparkline, where it was asked for, of the first SPARKS groups."""
+
+
+class Outline(msgspec.Struct):
+    """What stands above a list: little, and all of it from one look."""
+
+    totals: Totals
+    """Requests, errors, cancelled and cost; what else there is was not added up."""
+    latency: Distribution
+    parts: list[tuple[int, Totals]]
+    """(start of the interval, the same of it), those without calls too."""
 
 
 class Profile(msgspec.Struct):
@@ -287,6 +297,7 @@ EXCLUDABLE = (
 )
 """Fields of SpanFilter that `exclude` may name."""
 
+SPARKS = 100
 GROUPS = (
     "day",
     "hour",
@@ -350,8 +361,15 @@ class SpanReader(Protocol):
         limit: int = 1000,
         spark_width_us: int | None = None,
         time_zone: str = "UTC",
+        among: Sequence[str | None] | None = None,
+        latency: bool = True,
     ) -> list[Group]:
-        """By cost, highest first; by time for `day` and `hour` (keys are ISO 8601 of the bucket's start)."""
+        """By cost, highest first; by time for `day` and `hour` (keys are ISO 8601 of the bucket's start). `among`:
+        only these keys. Without `latency` there is none, and thousands of groups take half the time."""
+        ...
+
+    async def outline(self, which: SpanFilter, *, width_us: int, time_zone: str = "UTC") -> Outline:
+        """`which` must have both ends; intervals are those of `buckets`."""
         ...
 
     async def profiles(self, which: SpanFilter, by: str, *, limit: int = 100) -> list[Profile]:

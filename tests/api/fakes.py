@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -200,6 +200,8 @@ class FakeStore(MemoryControl):
         limit: int = 1000,
         spark_width_us: int | None = None,
         time_zone: str = "UTC",
+        among: Sequence[str | None] | None = None,
+        latency: bool = True,
     ) -> list[Group]:
         return naive_groups(self._matching("groups", which), by)[:limit]
 

@@ -34,6 +34,7 @@ from gateway.store.base import (
     Distribution,
     Failure,
     Group,
+    Outline,
     Page,
     Profile,
     SpanDetail,
@@ -144,6 +145,11 @@ class FakeStore(MemoryControl):
             made.append(Bucket(start, stats.totals, stats.latency, stats.ttft, dict(errors), by))
         return made
 
+    async def outline(self, which: SpanFilter, *, width_us: int, time_zone: str = "UTC") -> Outline:
+        stats = await self.stats(which)
+        buckets = await self.buckets(which, width_us=width_us, time_zone=time_zone)
+        return Outline(stats.totals, stats.latency, [(bucket.from_us, bucket.totals) for bucket in buckets])
+
     async def groups(
         self,
         which: SpanFilter,
@@ -152,10 +158,13 @@ class FakeStore(MemoryControl):
         limit: int = 1000,
         spark_width_us: int | None = None,
         time_zone: str = "UTC",
+        among: Sequence[str | None] | None = None,
+        latency: bool = True,
     ) -> list[Group]:
         groups: dict[str | None, list[Span]] = {}
         for span in self._matching(which):
-            groups.setdefault(_key(span, by), []).append(span)
+            if among is None or _key(span, by) in among:
+                groups.setdefault(_key(span, by), []).append(span)
         made = []
         for key, rows in groups.items():
             stats = stats_of(rows)

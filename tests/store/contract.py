@@ -460,6 +460,17 @@ def test_parts_of_a_day_start_at_their_multiples(filled: Filled, width: int) -> 
             naive.assert_distribution(bucket.latency, [span.latency_us for span in mine])
             naive.assert_distribution(bucket.ttft, [span.ttft_us for span in mine])
         assert not any(bucket.totals.requests for bucket in curves["nobody"])
+        outline = await store.outline(which, width_us=width)
+        assert [start for start, _ in outline.parts] == starts
+        for name in ("requests", "errors", "cancelled", "cost_nanousd"):
+            amounts = [getattr(bucket.totals, name) for bucket in buckets]
+            assert [getattr(part, name) for _, part in outline.parts] == amounts
+            assert getattr(outline.totals, name) == sum(amounts)
+        naive.assert_distribution(outline.latency, [span.latency_us for span in spans])
+        few = await store.groups(which, "user", among=["ann", None, "nobody"], latency=False)
+        users = [group for group in await store.groups(which, "user") if group.key != "bob"]
+        assert [(group.key, group.totals) for group in few] == [(group.key, group.totals) for group in users]
+        assert not any(group.latency.count for group in few)
         groups = await store.groups(which, "tenant", spark_width_us=width)
         for group in groups:
             mine = [span for span in spans if span.tenant == group.key]

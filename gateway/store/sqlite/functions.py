@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from math import log
 from typing import Any
 
 from gateway.core import histogram
+
+HAS_LN = "SELECT 1 FROM pragma_function_list WHERE name = 'ln'"
+"""Not every build of SQLite knows logarithms."""
 
 
 class MergedHistogram:
@@ -22,23 +26,13 @@ class MergedHistogram:
         return histogram.encode(self.lanes)
 
 
-class HistogramOf:
-    """`histogram_of(value_us)`: the histogram of a column of rows; nulls do not count."""
-
-    def __init__(self) -> None:
-        self.buckets: list[int] = []
-
-    def step(self, value_us: int | None) -> None:
-        if value_us is not None:
-            self.buckets.append(histogram.bucket_of(value_us))
-
-    def finalize(self) -> bytes | None:
-        return histogram.encode_buckets(self.buckets)
-
-
 def contains_text(needle: str, *texts: str | None) -> bool:
     """Whether a text contains the casefolded needle; LIKE ignores case in ASCII only."""
     return any(text is not None and needle in text.casefold() for text in texts)
+
+
+def _ln(value: float | None) -> float | None:
+    return None if value is None else log(value)
 
 
 class Sqlite(sqlite3.Connection):
@@ -49,4 +43,5 @@ class Sqlite(sqlite3.Connection):
         self.create_function("merge_histograms", 2, histogram.merge, deterministic=True)
         self.create_function("contains_text", -1, contains_text, deterministic=True)
         self.create_aggregate("merged_histogram", 1, MergedHistogram)  # type: ignore[arg-type]  # bytes or None
-        self.create_aggregate("histogram_of", 1, HistogramOf)  # type: ignore[arg-type]  # bytes or None
+        if self.execute(HAS_LN).fetchone() is None:
+            self.create_function("ln", 1, _ln, deterministic=True)

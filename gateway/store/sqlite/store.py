@@ -16,6 +16,7 @@ from gateway.store.base import (
     Failure,
     Group,
     JournalPosition,
+    Outline,
     Page,
     Profile,
     Repricing,
@@ -145,8 +146,21 @@ class SqliteStore:
         limit: int = 1000,
         spark_width_us: int | None = None,
         time_zone: str = "UTC",
+        among: Sequence[str | None] | None = None,
+        latency: bool = True,
     ) -> list[Group]:
-        return await self._totals.groups(which, by, limit=limit, spark_width_us=spark_width_us, time_zone=time_zone)
+        return await self._totals.groups(
+            which,
+            by,
+            limit=limit,
+            spark_width_us=spark_width_us,
+            time_zone=time_zone,
+            among=among,
+            latency=latency,
+        )
+
+    async def outline(self, which: SpanFilter, *, width_us: int, time_zone: str = "UTC") -> Outline:
+        return await self._totals.outline(which, width_us=width_us, time_zone=time_zone)
 
     async def profiles(self, which: SpanFilter, by: str, *, limit: int = 100) -> list[Profile]:
         return await self._totals.profiles(which, by, limit=limit)

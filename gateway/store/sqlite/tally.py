@@ -67,13 +67,15 @@ class Tally:
         self.spreads = {name: Spread() for name in shape.spreads}
 
     def add(self, cell: tuple[Any, ...]) -> None:
-        """A row of a query: the counters, then sum, min, max and histogram of each spread."""
+        """A row of a query: the counters, then sum, min, max and histogram of each spread; of rows, their buckets as
+        text."""
         for name, value in zip(self._shape.counters, cell, strict=False):
             self.counters[name] += value or 0
         at = len(self._shape.counters)
         for spread in self.spreads.values():
             total, low, high, blob = cell[at : at + 4]
-            spread.add(total, low, high, histogram.decode(blob))
+            lanes = histogram.lanes_of(blob) if isinstance(blob, str) else histogram.decode(blob)
+            spread.add(total, low, high, lanes)
             at += 4
 
     def merge(self, other: Tally) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from gateway.core.histogram import counts
-from gateway.store.base import GROUPS, Bucket, Failure, Group, Profile, SpanFilter, Stats
+from gateway.store.base import GROUPS, SPARKS, Bucket, Failure, Group, Outline, Profile, SpanFilter, Stats
 from gateway.store.sqlite.collect import collect
 from gateway.store.sqlite.connection import Database, Reader
 from gateway.store.sqlite.period import bucket_index, bucket_starts, iso
@@ -30,6 +30,7 @@ LATENCY = Shape(("requests",), ("latency",))
 OVERHEAD = Shape(("requests",), ("overhead",))
 REQUESTS = Shape(("requests",))
 COST = Shape(("cost_nanousd",))
+OUTLINE = Shape(("requests", "errors", "cancelled", "cost_nanousd"), ("latency",))
 
 
 class TotalsReader:
@@ -91,23 +92,56 @@ class TotalsReader:
             return await _buckets(reader, which, width_us, split, time_zone, among)
 
     async def groups(
-        self, which: SpanFilter, by: str, *, limit: int, spark_width_us: int | None, time_zone: str
+        self,
+        which: SpanFilter,
+        by: str,
+        *,
+        limit: int,
+        spark_width_us: int | None,
+        time_zone: str,
+        among: Sequence[str | None] | None,
+        latency: bool,
     ) -> list[Group]:
         async with self._database.reading() as reader:
             if by in ("day", "hour"):
-                return await _groups_by_time(reader, which, DAY if by == "day" else HOUR, limit, time_zone)
+                shape = ROW if latency else AMOUNTS
+                return await _groups_by_time(reader, which, shape, DAY if by == "day" else HOUR, limit, time_zone)
             _check_dimension(by)
-            answer = await collect(reader, Question(which, AMOUNTS if by in (USER, COST_SOURCE) else ROW, by))
-            groups = [Group(key, tally.totals(), tally.distribution("latency")) for (_, key), tally in answer.items()]
+            # of users there may be thousands: histograms are merged for those that are shown
+            later = latency and by == USER and among is None
+            shape = ROW if latency and not later and by != COST_SOURCE else AMOUNTS
+            only = None if among is None else tuple(among)
+            answer = await collect(reader, Question(which, shape, by, only=only))
+            groups = [
+                Group(key, tally.totals(), tally.distribution("latency"))
+                for (_, key), tally in answer.items()
+                if only is None or key in only
+            ]
             groups.sort(key=lambda group: (-group.totals.cost_nanousd, -group.totals.requests, group.key or ""))
             groups = groups[:limit]
-            if by == USER:  # there may be thousands: histograms are merged for those that are shown
+            if later:
                 await _add_latency(reader, which, by, groups)
             if spark_width_us is not None:
-                series = await _sparks(reader, which, by, spark_width_us, time_zone, [group.key for group in groups])
-                for group in groups:
+                shown = groups[:SPARKS]
+                series = await _sparks(reader, which, by, spark_width_us, time_zone, [group.key for group in shown])
+                for group in shown:
                     group.series = series(group.key)
         return groups
+
+    async def outline(self, which: SpanFilter, *, width_us: int, time_zone: str) -> Outline:
+        starts, unit, cuts = _cut(which, width_us, time_zone)
+        parts = [Tally(OUTLINE) for _ in starts]
+        whole = Tally(OUTLINE)
+        async with self._database.reading() as reader:
+            answer = await collect(reader, Question(which, OUTLINE, None, unit, cuts))
+        for (start, _), tally in answer.items():
+            parts[bucket_index(starts, start)].merge(tally)
+            whole.merge(tally)
+        return Outline(
+            whole.totals(),
+            whole.distribution("latency"),
+            [(start, tally.totals()) for start, tally in zip(starts, parts, strict=True)],
+        )
 
     async def failures(self, which: SpanFilter, *, limit: int, spark_width_us: int | None) -> list[Failure]:
         async with self._database.reading() as reader:
@@ -169,14 +203,17 @@ async def _buckets(
     tallies = [Tally(CHART) for _ in starts]
     failed: list[dict[str, int]] = [{} for _ in starts]
     costs: list[dict[str, int]] = [{} for _ in starts]
-    for (start, _), tally in (await collect(reader, Question(which, CHART, None, unit, cuts))).items():
+    # rows are read once for all that is asked of them; rollups by one dimension are few, and quicker read twice
+    together = split is not None and (unit % HOUR != 0 or which.q is not None)
+    only = None if among is None else tuple(among)
+    whole = await collect(reader, Question(which, CHART, split if together else None, unit, cuts))
+    for (start, _), tally in whole.items():
         tallies[bucket_index(starts, start)].merge(tally)
     by_type = await collect(reader, Question(which, REQUESTS, FAILURE, unit, cuts, failed=True))
     for (start, key), tally in by_type.items():
         _count(failed[bucket_index(starts, start)], key, tally.counters["requests"])
     if split is not None:
-        only = None if among is None else tuple(among)
-        by_split = await collect(reader, Question(which, COST, split, unit, cuts, only=only))
+        by_split = whole if together else await collect(reader, Question(which, COST, split, unit, cuts, only=only))
         for (start, key), tally in by_split.items():
             if only is not None and key not in only:
                 continue
@@ -193,7 +230,9 @@ def _count(counts: dict[str, int], key: str | None, amount: int) -> None:
         counts[key or ""] = counts.get(key or "", 0) + amount
 
 
-async def _groups_by_time(reader: Reader, which: SpanFilter, width_us: int, limit: int, time_zone: str) -> list[Group]:
+async def _groups_by_time(
+    reader: Reader, which: SpanFilter, shape: Shape, width_us: int, limit: int, time_zone: str
+) -> list[Group]:
     if which.from_us is None or which.to_us is None:
         [(first, last)] = await reader.all(KNOWN_PERIOD)
         if first is None:
@@ -201,9 +240,14 @@ async def _groups_by_time(reader: Reader, which: SpanFilter, width_us: int, limi
         from_us = first if which.from_us is None else which.from_us
         to_us = last + HOUR if which.to_us is None else which.to_us
         which = msgspec.structs.replace(which, from_us=from_us, to_us=to_us)
-    buckets = await _buckets(reader, which, width_us, None, time_zone)
+    starts, unit, cuts = _cut(which, width_us, time_zone)
+    tallies: dict[int, Tally] = {}
+    for (start, _), tally in (await collect(reader, Question(which, shape, None, unit, cuts))).items():
+        tallies.setdefault(starts[bucket_index(starts, start)], Tally(shape)).merge(tally)
     groups = [
-        Group(iso(each.from_us, time_zone), each.totals, each.latency) for each in buckets if each.totals.requests
+        Group(iso(start, time_zone), tally.totals(), tally.distribution("latency"))
+        for start, tally in sorted(tallies.items())
+        if tally.counters["requests"]
     ]
     return groups[:limit]
 
@@ -214,7 +258,7 @@ async def _sparks(
     """A function from a group's key to its requests per bucket."""
     starts, unit, cuts = _cut(which, width_us, time_zone)
     series: dict[str | None, list[int]] = {}
-    only = tuple(keys) if keys is not None and by == USER else None
+    only = None if keys is None else tuple(keys)
     question = Question(which, REQUESTS, by, unit, cuts, failed=by == FAILURE_KIND, only=only)
     for (start, key), tally in (await collect(reader, question)).items():
         counts = series.setdefault(key, [0] * len(starts))

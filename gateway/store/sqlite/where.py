@@ -113,10 +113,11 @@ class Matches:
     user: Match | None
 
 
-async def match(reader: Reader, which: SpanFilter) -> Matches:
+async def match(reader: Reader, which: SpanFilter, *, failed: bool = False) -> Matches:
+    """`failed`: only calls that did."""
     tags = [await _labelled(reader, TAG + key, values) for key, values in which.tags]
     return Matches(
-        await _cube(reader, which) if has_cube_filters(which) else None,
+        await _cube(reader, which, failed=failed) if failed or has_cube_filters(which) else None,
         sorted(tags, key=lambda each: each.calls),
         await _labelled(reader, USER, which.user) if which.user else None,
     )
@@ -127,10 +128,12 @@ async def _labelled(reader: Reader, scope: str, values: Iterable[str]) -> Match:
     return _match_of(await reader.all(LABELLED_SERIES, (labels,)))
 
 
-async def _cube(reader: Reader, which: SpanFilter) -> Match:
+async def _cube(reader: Reader, which: SpanFilter, *, failed: bool) -> Match:
     where = Where()
     where.add("e.scope = ? AND e.calls > 0", CALL)
     add_cube_conditions(where, which, "e")
+    if failed:
+        where.add("e.outcome = 1")
     sql = f"SELECT e.id, e.calls FROM series e WHERE {where}"  # noqa: S608  # our own names
     return _match_of(await reader.all(sql, where.parameters))
 
