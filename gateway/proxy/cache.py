@@ -30,8 +30,9 @@ from gateway.core.span import CallClosed
 from gateway.errors import CallError
 from gateway.proxy import failures
 from gateway.proxy.flight import Flight
+from gateway.proxy.listener import Listener
 from gateway.proxy.plan import Plan
-from gateway.proxy.recording import Listener, Recording, for_keeping
+from gateway.proxy.recording import Recording, for_keeping
 from gateway.proxy.withheld import capture_level
 from gateway.settings import Settings
 from gateway.settings.routes import ModelRoute

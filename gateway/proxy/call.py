@@ -22,8 +22,8 @@ from gateway.proxy.flight import Flight
 from gateway.proxy.gateway import Gateway
 from gateway.proxy.head import Head
 from gateway.proxy.incoming import HeldBody
+from gateway.proxy.listener import Listener
 from gateway.proxy.plan import Plan
-from gateway.proxy.recording import Listener
 from gateway.proxy.relay import Relay
 from gateway.proxy.tap import Tap
 from gateway.proxy.upstream import UpstreamConnection

@@ -15,7 +15,8 @@ import msgspec
 from gateway.core.span import CallClosed
 from gateway.proxy import failures
 from gateway.proxy.door import CLOSED
-from gateway.proxy.recording import Listener, Recording, shared_lines
+from gateway.proxy.listener import Listener
+from gateway.proxy.recording import Recording, shared_lines
 
 if TYPE_CHECKING:
     from gateway.proxy.cache import Keep, ResponseCache
