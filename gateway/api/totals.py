@@ -13,6 +13,7 @@ from gateway.api.filters import parse_limit, single
 from gateway.api.record import ms, usd
 from gateway.api.requests import json_response
 from gateway.api.scope import asked, state_of
+from gateway.control.comparison import tokens_per_second
 from gateway.store.base import GROUPS, Distribution, Group, Stats, Totals
 
 
@@ -42,10 +43,13 @@ class StatsRecord(msgspec.Struct):
     input_tokens: int
     output_tokens: int
     cached_input_tokens: int
+    cache_write_tokens: int
     reasoning_tokens: int
     latency_ms: Durations
     ttft_ms: Durations
     overhead_ms: Durations
+    tokens_per_second: float | None
+    """How fast streams wrote after their first token; null without streams."""
 
 
 class CostRecord(msgspec.Struct):
@@ -139,10 +143,12 @@ def stats_record(stats: Stats) -> StatsRecord:
         input_tokens=totals.input_tokens,
         output_tokens=totals.output_tokens,
         cached_input_tokens=totals.cached_input_tokens,
+        cache_write_tokens=totals.cache_write_tokens,
         reasoning_tokens=totals.reasoning_tokens,
         latency_ms=durations(stats.latency),
         ttft_ms=durations(stats.ttft),
         overhead_ms=durations(stats.overhead),
+        tokens_per_second=tokens_per_second(totals),
     )
 
 

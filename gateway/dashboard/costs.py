@@ -277,7 +277,7 @@ def _burn(forecast: Forecast) -> str:
 
 def _list(view: View, *plus: tuple[str, str]) -> str:
     """The rows behind a figure."""
-    return urls.requests((*view.filters.query(plus=plus), *view.period.query.items()))
+    return urls.requests((*view.filters.narrowed(plus), *view.period.query.items()))
 
 
 def _choice(view: View, each: Dimension, chosen: Dimension) -> Choice:

@@ -133,6 +133,13 @@ class Filters:
         kept = tuple(pair for pair in self.pairs if pair[0] not in without)
         return (*kept, *(pair for pair in plus if pair not in kept))
 
+    def narrowed(self, plus: Iterable[tuple[str, str]]) -> Pairs:
+        """To the calls behind one of several values: what `plus` names replaces what was wanted of the same field, as
+        two values of one are alternatives. What is left out stays out."""
+        added = tuple(plus)
+        names = {name for name, _ in added}
+        return (*(pair for pair in self.pairs if pair[0] not in names or is_not(*pair)), *added)
+
     def url(self, *, without: Sequence[str] = (), plus: Iterable[tuple[str, str]] = ()) -> str:
         return urls.with_query(self.path, (*self.query(without=without, plus=plus), *self.extra))
 

@@ -312,7 +312,7 @@ def _here(view: View, by: Dimension, picked: Sequence[str], *, sort: str = "") -
 
 def _list(view: View, *plus: tuple[str, str]) -> str:
     """The rows behind a figure."""
-    return urls.requests((*view.filters.query(plus=plus), *view.period.query.items()))
+    return urls.requests((*view.filters.narrowed(plus), *view.period.query.items()))
 
 
 def _tabs(view: View, by: Dimension) -> list[Choice]:

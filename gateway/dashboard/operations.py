@@ -296,7 +296,7 @@ def _version_rows(view: View, kept: list[Configuration]) -> list[VersionRow]:
 
 def _list(view: View, *plus: tuple[str, str]) -> str:
     """The rows behind a figure."""
-    return urls.requests((*view.filters.query(plus=plus), *view.period.query.items()))
+    return urls.requests((*view.filters.narrowed(plus), *view.period.query.items()))
 
 
 # ------------------------------------------------------------------------------------------------ configuration

@@ -56,7 +56,7 @@ class Parts:
 
 def listed(view: View, *plus: tuple[str, str]) -> str:
     """The rows behind a figure."""
-    return urls.requests((*view.filters.query(plus=plus), *view.period.query.items()))
+    return urls.requests((*view.filters.narrowed(plus), *view.period.query.items()))
 
 
 def success(answered: int, errors: int) -> float | None:
@@ -172,6 +172,7 @@ def _spend(view: View, now: Totals, before: Totals, savings: CacheSavings) -> li
     rows += [
         Part("In all", money_sum(now.cost_nanousd), listed(view, ("order", "costliest"))),
         Part("Saved by prompt caches", money_sum(savings.saved_nanousd)),
+        *([Part("Saved by the response cache", money_sum(now.saved_nanousd))] if now.saved_nanousd else []),
         Part("Per 1,000 requests", money_sum(per_thousand(now.cost_nanousd, now.requests))),
         Part(view.period.before_label.capitalize(), money_sum(before.cost_nanousd if before.requests else None)),
     ]
@@ -179,11 +180,16 @@ def _spend(view: View, now: Totals, before: Totals, savings: CacheSavings) -> li
 
 
 def _requests(view: View, now: Totals) -> list[Part]:
+    """Where only some statuses are looked at, no filter is narrower than theirs."""
+
+    def of_status(status: str) -> str:
+        return "" if view.filters.values("status") else listed(view, ("status", status))
+
     return [
-        Part("Succeeded", count(now.requests - now.errors - now.cancelled), listed(view, ("status", "ok"))),
-        Part("Failed", count(now.errors), listed(view, ("status", "error"))),
-        Part("interrupted", count(now.interrupted), listed(view, ("status", "interrupted")), is_within=True),
-        Part("Cancelled by the client", count(now.cancelled), listed(view, ("status", "cancelled"))),
+        Part("Succeeded", count(now.requests - now.errors - now.cancelled), of_status("ok")),
+        Part("Failed", count(now.errors), of_status("error")),
+        Part("interrupted", count(now.interrupted), of_status("interrupted"), is_within=True),
+        Part("Cancelled by the client", count(now.cancelled), of_status("cancelled")),
         Part("In all", count(now.requests), listed(view)),
         Part("Without a price", count(now.unpriced), listed(view, ("unpriced", "true"))),
     ]

@@ -197,7 +197,7 @@ def _id(view: View, key: str, value: TagValue) -> Id:
 
 
 def _list(view: View, key: str, value: str) -> str:
-    return urls.requests((*view.filters.query(plus=[(f"tag.{key}", value)]), *view.period.query.items()))
+    return urls.requests((*view.filters.narrowed([(f"tag.{key}", value)]), *view.period.query.items()))
 
 
 def _key_row(tag: TagKey, query: tuple[tuple[str, str], ...], chosen: str) -> KeyRow:

@@ -120,4 +120,4 @@ def this_month(view: View) -> str:
 
 def tenant_list(view: View, *plus: tuple[str, str]) -> str:
     """The rows behind a figure."""
-    return urls.requests((*view.filters.query(without=("tenant",), plus=plus), *view.period.query.items()))
+    return urls.requests((*view.filters.narrowed(plus), *view.period.query.items()))

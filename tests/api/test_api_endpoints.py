@@ -37,10 +37,12 @@ STATS = [
     "input_tokens",
     "output_tokens",
     "cached_input_tokens",
+    "cache_write_tokens",
     "reasoning_tokens",
     "latency_ms",
     "ttft_ms",
     "overhead_ms",
+    "tokens_per_second",
 ]
 
 

@@ -509,6 +509,7 @@ def application(store: Any, *, principal: Principal = ADMIN, catalog: Any = None
         version="0.1.0",
         worker=0,
         limiting=None,
+        standings=None,
         counters=SimpleNamespace(in_flight=3, client_connections=7),
         provider_health=lambda: health.get("providers", {}),
         alerts=Alerts(Settings(), store),

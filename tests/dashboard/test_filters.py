@@ -5,6 +5,12 @@ import pytest
 from gateway.dashboard.filters import FIELDS, Filters, from_query, read_search
 
 
+def test_a_figure_of_one_value_leads_to_that_value_alone() -> None:
+    filters = from_query([("model", "a"), ("model", "b"), ("model", "!c"), ("tenant", "t")])
+    assert filters.narrowed([("model", "b")]) == (("model", "!c"), ("tenant", "t"), ("model", "b"))
+    assert filters.narrowed([("order", "costliest")]) == (*filters.pairs, ("order", "costliest"))
+
+
 @pytest.mark.parametrize(
     ("text", "pairs"),
     [
