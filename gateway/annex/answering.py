@@ -63,6 +63,7 @@ class Answering:
         path = ""
         try:
             question = wire.read_question(await wire.take(reader))
+            wire.put(writer, wire.TAKEN)
             path = question.path
             facts.set(question.facts)
             exchange = _Exchange(reader, writer)

@@ -48,15 +48,22 @@ class Way:
         for writer in self._streams:
             writer.close()
 
-    async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-        """None where nobody listens."""
+    async def ask(self, scope: Scope) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """A connection over which the answer will come; None where nobody listens."""
         try:
             with address(self._data / FOLDER, wire.SOCKET) as path:
-                return await asyncio.open_unix_connection(path, limit=2 * wire.PIECE)
+                reader, writer = await asyncio.open_unix_connection(path, limit=2 * wire.PIECE)
         except OSError:
             return None
+        try:
+            wire.put(writer, wire.encode(self._question(scope)))
+            await wire.take(reader)
+        except EOFError:  # it died, or was relieved, with us in its queue
+            writer.close()
+            return None
+        return reader, writer
 
-    def question(self, scope: Scope) -> wire.Question:
+    def _question(self, scope: Scope) -> wire.Question:
         return wire.Question(
             scope["method"],
             scope["path"],
@@ -70,8 +77,7 @@ class Way:
         )
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, scope: Scope, send: Send) -> None:
-        """Asks, and hands on the answer. Raises StoreError where there is none: to who asks it is the same."""
-        wire.put(writer, wire.encode(self.question(scope)))
+        """Hands on the answer. Raises StoreError where there is none: to who asks it is the same."""
         try:
             head = wire.read_head(await wire.take(reader))
         except EOFError as exc:
@@ -108,7 +114,7 @@ class AnnexMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asks = scope["type"] == "http" and scope["method"] in READ and is_place(scope["path"])
-        connection = await self._way.open() if asks else None
+        connection = await self._way.ask(scope) if asks else None
         if connection is None:
             await self._app(scope, receive, send)
             return

@@ -1,7 +1,8 @@
 """What passes between a worker and the annex: one question a connection, then its answer as it is made.
 
-Frames are a length and so many bytes: the question there; back the head, pieces of the body, and an empty frame as the
-end. A connection that ends without it was an answer that broke off.
+Frames are a length and so many bytes: the question there; back `TAKEN`, the head, pieces of the body, and an empty
+frame as the end. A connection that ends without it was an answer that broke off; one that ends before `TAKEN` a
+question that nobody heard.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from gateway.control.principal import Principal
 from gateway.core.health import JournalHealth
 
 SOCKET = "annex.sock"
+TAKEN = b"+"
 PIECE = 64 * 1024
 """The worker passes on so much in one turn of its loop."""
 LARGEST = 16 * 1024 * 1024
@@ -41,7 +43,7 @@ class Question(msgspec.Struct, array_like=True, frozen=True):
     headers: Headers
     scheme: str
     client: tuple[str, int] | None
-    server: tuple[str, int] | None
+    server: tuple[str, int | None] | None
     principal: Principal
     """The worker found out who asks, and that they may."""
     facts: Facts
