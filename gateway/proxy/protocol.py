@@ -183,7 +183,7 @@ class GatewayProtocol(ClientConnection):
         if self._length is not None:
             headers = [*headers, (b"content-length", b"%d" % self._length)]
         super().on_message_begin()
-        super().on_url(url)
+        super().on_url(origin_form(url))  # uvicorn takes an absolute target without a path for a failure
         for name, value in headers:
             super().on_header(name, value)
         super().on_headers_complete()

@@ -306,3 +306,10 @@ def test_a_body_that_never_comes_is_not_waited_for(gateway: Gateway, upstream: U
         refused(wire.message(), 408, "request_timeout")
         assert 0.9 < time.monotonic() - began < 5
     assert upstream.seen.empty()
+
+
+@pytest.mark.parametrize("target", ["http://1", "http://1?x=1", "http://169."])
+def test_an_absolute_target_without_a_path_is_the_root(target: str, gateway: Gateway) -> None:
+    with gateway.connect() as wire:
+        wire.send(f"HEAD {target} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n".encode())
+        assert wire.rest().split(b" ", 2)[1] == b"303", "to the sign-in, as / is"

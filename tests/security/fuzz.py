@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import json
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -99,6 +100,8 @@ PIECES = (
     b"NaN",
     b"[" * 64,
 )
+TRACEBACK = re.compile(r"^Traceback .*\n(?: .*\n|\n)*\S.*", re.M)
+"""With its message: each once, however often it came."""
 
 
 class Broken(Exception):  # noqa: N818  (a finding, not an error of the fuzzer's)
@@ -237,9 +240,9 @@ async def fuzz(gateway: Gateway, cases: int, seed: int) -> Report:
         report.findings.append(f"memory grew by {grown:.0f} MB")
     if not gateway.running or gateway.get("/readyz", key=None)[0] != 200:
         report.findings.append("the gateway is not ready any more")
-    for line in gateway.output:
-        if "Traceback" in line or any(secret.decode() in line for secret in SECRETS):
-            report.findings.append(f"in its own log: {line.strip()}")
+    said = "".join(gateway.output)
+    report.findings += [f"in its own log: {each}" for each in sorted(set(TRACEBACK.findall(said)))]
+    report.findings += ["a provider's key in its own log" for secret in SECRETS if secret.decode() in said]
     return report
 
 
