@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
+from gateway.cli.managed import note
 from gateway.cli.options import config_option, data_option, load_for
 from gateway.config import Loaded
 from gateway.recorder.deadletter import DeadLetter, DeadLetters
@@ -48,7 +49,9 @@ async def _retry(loaded: Loaded) -> tuple[int, int]:
     store = open_store(loaded.settings.store.url, loaded.data, sealer_of(loaded.settings.privacy.encryption))
     await store.connect()
     try:
-        return await DeadLetters(loaded.data).retry(store)
+        stored, left = await DeadLetters(loaded.data).retry(store)
+        await note(store, "retried", "dead_letters", "all", {"stored": stored, "left": left})
+        return stored, left
     finally:
         await store.close()
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import click
 import httpx
 
+from gateway.cli.managed import note
 from gateway.cli.options import config_option, data_option, load_for
 from gateway.cli.price_check import check
 from gateway.cli.price_sheet import calls, refresh_report, repricing_table, sheet
@@ -128,7 +129,10 @@ async def _reprice_in(store: Store, loaded: Loaded, catalog: Catalog, which: Spa
     if not yes and not await asyncio.to_thread(click.confirm, "Write these costs?"):
         click.echo("Nothing was written.")
         return
-    click.echo(f"New costs written: {calls(await write(store, catalog, markup, which))}.")
+    written = await write(store, catalog, markup, which)
+    days = [f"{datetime.fromtimestamp(us / 1_000_000, UTC):%Y-%m-%d}" for us in (which.from_us, which.to_us) if us]
+    await note(store, "repriced", "costs", " to ".join(days), {"calls": written, "models": list(which.model)})
+    click.echo(f"New costs written: {calls(written)}.")
 
 
 def _show_preview(found: Preview) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.api.privacy import policy_records
 from gateway.cli.keys import json_option
-from gateway.cli.managed import actor
+from gateway.cli.managed import actor, note
 from gateway.cli.opened import opened
 from gateway.cli.options import config_option, data_option, load_for
 from gateway.cli.table import table
@@ -196,6 +196,8 @@ async def _resealed(loaded: Loaded) -> Resealed:
             total.seen += step.seen
             total.changed += step.changed
             total.unopened += step.unopened
+        counts = {"seen": total.seen, "changed": total.changed, "unopened": total.unopened}
+        await note(store, "resealed", "bodies", "all", counts)
     return total
 
 

@@ -101,7 +101,7 @@ class SingleSignOnFlow:
             path="/login",
             httponly=True,
             samesite="lax",
-            secure=is_https(request),
+            secure=is_https(request, self._sessions.proxies),
         )
         return response
 
@@ -178,7 +178,9 @@ class SingleSignOnFlow:
             return None
 
     def _redirect_uri(self, request: Request) -> str:
-        base = self._sessions.settings.public_url or str(request.base_url)
+        """On the host that the browser asked; what it speaks there our own proxy says, where TLS ends at one."""
+        scheme = "https" if is_https(request, self._sessions.proxies) else "http"
+        base = self._sessions.settings.public_url or str(request.base_url.replace(scheme=scheme))
         return base.rstrip("/") + BACK
 
     async def _client(self, settings: SingleSignOn) -> Provider:

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.core.span import Span
 from gateway.store.base import Repricing, SpanFilter
+from gateway.store.documents import AuditEntry
 from pricing.catalog import Catalog
 from pricing.edition import Edition, parse
 from pricing.history import History
@@ -31,6 +32,10 @@ class FakeStore:
         self.open = False
         self.asked: list[SpanFilter] = []
         self.batches: list[int] = []
+        self.entries: list[AuditEntry] = []
+
+    async def record(self, entry: AuditEntry) -> None:
+        self.entries.append(entry)
 
     async def connect(self) -> None:
         self.open = True

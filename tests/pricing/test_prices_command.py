@@ -234,6 +234,9 @@ def test_reprice_writes_after_a_yes(callgate: Callgate, store: Any) -> None:
     assert result.output.endswith("New costs written: 1 call.\n")
     assert store.spans["unpriced"].cost_nanousd == 3_000_000
     assert store.spans["unpriced"].charge_nanousd == 3_600_000
+    [entry] = store.entries
+    assert (entry.action, entry.kind, entry.id[:13]) == ("repriced", "costs", "2026-01-01 to")
+    assert entry.after == b'{"calls":1,"models":[]}'
 
 
 def test_reprice_does_not_ask_with_yes_and_has_nothing_to_do_twice(callgate: Callgate, store: Any) -> None:

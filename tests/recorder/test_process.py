@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from gateway.cli.audit import audit
 from gateway.cli.deadletter import deadletter
 from gateway.recorder import supervisor as supervisor_module
 from gateway.recorder.assignment import Assignment, written
@@ -220,3 +222,5 @@ def test_dead_letters_by_command(data, opened, closed):
     assert retried.output == "1 rows are in the store now, 0 stay.\n"
     assert stored(data) == {"late"}
     assert "There are none" in run.invoke(deadletter, ["list", "--data", str(data)]).output
+    log = CliRunner().invoke(audit, ["list", "--kind", "dead_letters", "--json", "--data", str(data)])
+    assert json.loads(log.output)["after"] == {"stored": 1, "left": 0}

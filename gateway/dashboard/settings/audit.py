@@ -19,7 +19,18 @@ from gateway.store.documents import AuditEntry
 
 PAGE = 50
 AT_REST: tuple[Any, ...] = (None, "", [], {}, False, ["*"])
-KINDS = ("key", "tenant", "environment", "user", "session", "erasure")
+KINDS = {
+    "": "Everything",
+    "key": "Keys",
+    "tenant": "Tenants",
+    "environment": "Environments",
+    "user": "Users",
+    "session": "Sessions",
+    "privacy_policy": "Policies",
+    "erasure": "Erasures",
+    "alert_rule": "Alert rules",
+}
+"""What is filtered by with a click; any other kind by its name in the address."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ async def audit_page(request: Request) -> Response:
         here.shell,
         here.frame(),
         [_row(here, entry, kind) for entry in entries],
-        [_choice(name, label, kind, actor) for name, label in [("", "Everything"), *((k, f"{k}s") for k in KINDS)]],
+        [_choice(name, label, kind, actor) for name, label in KINDS.items()],
         _person(here, actor),
         with_query(urls.AUDIT, {**kept, "before": str(entries[-1].number)}) if more else "",
         with_query(urls.AUDIT, kept) if before else "",
@@ -83,7 +94,7 @@ async def audit_page(request: Request) -> Response:
 
 
 def _choice(name: str, label: str, kind: str, actor: str) -> Choice:
-    return Choice(label.capitalize(), with_query(urls.AUDIT, {"kind": name, "actor": actor}), name == kind)
+    return Choice(label, with_query(urls.AUDIT, {"kind": name, "actor": actor}), name == kind)
 
 
 def _row(here: Desk, entry: AuditEntry, kind: str) -> AuditRow:
