@@ -12,8 +12,8 @@ import logging
 import math
 import time
 
-from gateway.control.admission_guard import Guard
-from gateway.control.admission_holding import MICRO, Account, Held, Holding, Meter, Row, Share
+from gateway.control.admission_guard import BOUNDLESS, Guard
+from gateway.control.admission_holding import MICRO, Account, Held, Holding, Meter, Row, Share, part_of
 from gateway.control.admission_queue import Line
 from gateway.control.counters.across import Across
 from gateway.control.counters.allotment import Allotment, Levels
@@ -120,22 +120,25 @@ class Limits:
 
     def _count(self, holding: Holding, lease: Held, ask: Ask, tokens: int, second: int) -> None:
         """Into every window. Raises where one of them, or the guard, says no."""
-        all_used, lines = lease.used, self.lines
-        for row in holding.rows:
-            window, most_requests, most_tokens, most_at_once, _, _ = row
-            used = window.add(second, tokens)
-            all_used.append(used)
-            requests, all_tokens, _, at_once = used
-            if (
-                requests > most_requests
-                or all_tokens > most_tokens
-                or at_once > most_at_once
-                or (lines and not ask.waited)
-            ):
-                self._look_closer(row, Used(*used), lease, ask, tokens, second)
+        lines, rows = self.lines, holding.rows
+        least = least_tokens = BOUNDLESS
+        tightest = tightest_tokens = ""
+        requests = microusd = 0
+        for row in rows:
+            window, most_requests, most_tokens, most_at_once, requests_lines, tokens_lines, _ = row
+            requests, all_tokens, microusd, at_once = window.add(second, tokens)
+            left, tokens_left = most_requests - requests, most_tokens - all_tokens
+            if left < least:
+                least, tightest = left, requests_lines
+            if tokens_left < least_tokens:
+                least_tokens, tightest_tokens = tokens_left, tokens_lines
+            if left < 0 or tokens_left < 0 or at_once > most_at_once or (lines and not ask.waited):
+                lease.says(rows.index(row) + 1, least, tightest, least_tokens, tightest_tokens)
+                self._look_closer(row, Used(requests, all_tokens, microusd, at_once), lease, ask, tokens, second)
+        lease.says(len(rows), least, tightest, least_tokens, tightest_tokens)
         guard = holding.guard
         if guard is not None:
-            alert = guard.alarm(all_used[holding.guard_at], ask.fingerprint, second)
+            alert = guard.alarm(requests, microusd, ask.fingerprint, second)
             if alert is not None:
                 if guard.is_new(alert):
                     self.sink(alert)
@@ -275,7 +278,7 @@ class Limits:
         spent = account.purse.spent(period)
         while account.next_level < len(rule.levels):
             level = rule.levels[account.next_level]
-            account.next_at = int(level * rule.limit / 100)
+            account.next_at = part_of(rule.limit, level)
             if spent * 100 < level * rule.limit:
                 return
             account.next_level += 1
@@ -296,11 +299,13 @@ class Limits:
     def _find(self, ask: Ask, now_us: int) -> Holding:
         found = self.rules.applicable(ask)
         guard = self._guard(ask.tenant, now_us) if self._guards_on and ask.tenant is not None else None
-        by_window: dict[Window, list[RateRule]] = {guard.window: []} if guard is not None else {}
+        by_window: dict[Window, list[RateRule]] = {}
         for rule in found.rates:
             guarded = guard is not None and rule.scope == "tenant"
             window = self._window(rule.scope, rule.value, GUARDED_SERIES if guarded else rule.series, now_us)
             by_window.setdefault(window, []).append(rule)
+        if guard is not None:
+            by_window[guard.window] = by_window.pop(guard.window, [])  # the last
         rows = [self._row(window, tuple(rules)) for window, rules in by_window.items()]
         accounts = [self.account(rule, now_us) for rule in found.budgets]
         if len(self.holdings) >= _MOST_REMEMBERED:

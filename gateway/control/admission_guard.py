@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 
 from gateway.core.limits import refusal
 from gateway.core.limits.events import RunawayAlert
 from gateway.core.limits.repeats import Repeats
 from gateway.core.limits.runaway import HOUR, Profile, bound_at
-from gateway.core.limits.window import Counted, Window
+from gateway.core.limits.window import Window
 from gateway.errors import CallError
 from gateway.settings.limits import Runaway
 
 MICRO = 1_000_000
 HOUR_S = HOUR // MICRO
 BOUNDLESS = 1 << 62
+
+
+@functools.lru_cache(4)
+def _begin_of(hour: int) -> int:
+    """The same number for all guards: it is at hand."""
+    return hour * HOUR_S
 
 
 class Guard:
@@ -59,15 +66,14 @@ class Guard:
         calls, microusd = bound_at(self._profile, self._rule, second * MICRO)
         self._most_calls = BOUNDLESS if calls is None else calls
         self._most_microusd = BOUNDLESS if microusd is None else microusd
-        self._looked_up_until = (second // HOUR_S + 1) * HOUR_S
+        self._looked_up_until = _begin_of(second // HOUR_S + 1)
 
-    def alarm(self, used: Counted, fingerprint: int | None, second: int) -> RunawayAlert | None:
-        """What is wrong with this call being let in, if anything. `used` has it in."""
+    def alarm(self, requests: int, microusd: int, fingerprint: int | None, second: int) -> RunawayAlert | None:
+        """What is wrong with this call being let in, if anything. The minute's numbers have it in."""
         if second >= self._looked_up_until:
             self._look_up(second)
         if second < self.lifted_until:
             return None
-        requests, _, microusd, _ = used
         if requests > self._most_calls:
             return self._alert("calls", requests, self._most_calls, second)
         if microusd > self._most_microusd:

@@ -14,7 +14,7 @@ from gateway.control.counters.board import Record
 from gateway.core.limits.period import bounds
 from gateway.core.limits.purse import Purse
 from gateway.core.limits.rules import BudgetRule, RateRule
-from gateway.core.limits.window import Counted, Window
+from gateway.core.limits.window import Window
 
 MICRO = 1_000_000
 NANO_PER_MICROUSD = 1000
@@ -27,16 +27,6 @@ class Meter(NamedTuple):
     window: Window
 
 
-class Told(NamedTuple):
-    """What answers tell of limits in their headers: the lines up to where what remains is written, and what part of
-    the limit one is. The same object for all rows with the same limits."""
-
-    requests: str
-    each_request: float
-    tokens: str
-    each_token: float
-
-
 class Row(NamedTuple):
     """A window that a call is counted in, with the least of what its meters allow: numbers beside each other, so that
     one look says whether all of them hold. BOUNDLESS where nothing is limited (the guard's, or a series)."""
@@ -45,17 +35,42 @@ class Row(NamedTuple):
     requests: int
     tokens: int
     at_once: int
-    told: Told
+    requests_lines: str
+    """What answers say of it in their headers, up to where what is left is written."""
+    tokens_lines: str
     meters: tuple[Meter, ...]
 
     @classmethod
     def of(cls, window: Window, rules: Sequence[RateRule]) -> Row:
-        def least(limits: Sequence[int | None]) -> int:
-            return min((limit for limit in limits if limit is not None), default=BOUNDLESS)
+        requests = _least([rule.requests for rule in rules])
+        tokens = _least([rule.tokens for rule in rules])
+        return cls(
+            window,
+            requests,
+            tokens,
+            _least([rule.concurrent for rule in rules]),
+            _lines("requests", requests),
+            _lines("tokens", tokens),
+            tuple(Meter(rule, window) for rule in rules),
+        )
 
-        requests, tokens = least([rule.requests for rule in rules]), least([rule.tokens for rule in rules])
-        at_once = least([rule.concurrent for rule in rules])
-        return cls(window, requests, tokens, at_once, _told(requests, tokens), tuple(Meter(r, window) for r in rules))
+
+def _least(limits: Sequence[int | None]) -> int:
+    return min((limit for limit in limits if limit is not None), default=BOUNDLESS)
+
+
+@functools.lru_cache(1024)
+def _lines(of: str, limit: int) -> str:
+    """The reset is when all of it is free again if nothing more is sent. Empty where nothing is limited."""
+    if limit == BOUNDLESS:
+        return ""
+    return f"x-ratelimit-limit-{of}: {limit}\r\nx-ratelimit-reset-{of}: 60s\r\nx-ratelimit-remaining-{of}: "
+
+
+@functools.lru_cache(1024)
+def part_of(limit: int, percent: float) -> int:
+    """The same number for all budgets of that size: it is at hand."""
+    return int(limit * percent / 100)
 
 
 class Account:
@@ -80,7 +95,7 @@ class Account:
         self.purse = purse
         self.record = record
         self.most = rule.limit if rule.hard else BOUNDLESS
-        self.least = rule.limit // 100
+        self.least = part_of(rule.limit, 1)
         """What must be left for one call more to be let in, whatever it reserves."""
         self.begin, self.end = bounds(rule.period, now_us)
         self.counts_from = record.created_us
@@ -102,14 +117,13 @@ class Account:
 class Holding:
     """Everything that applies to calls of one combination of values; the same object for all of them."""
 
-    __slots__ = ("accounts", "guard", "guard_at", "nothing", "rows")
+    __slots__ = ("accounts", "guard", "nothing", "rows")
 
     def __init__(self, rows: Sequence[Row], accounts: Sequence[Account], guard: Guard | None) -> None:
         self.rows = tuple(rows)
         self.accounts = tuple(accounts)
         self.guard = guard
-        self.guard_at = [row.window for row in rows].index(guard.window) if guard is not None else 0
-        """The place of the guard's window among the rows."""
+        """It looks at the last row."""
         self.nothing = not (rows or accounts)
 
     @property
@@ -129,18 +143,6 @@ class Share(NamedTuple):
         if self.of == "tokens" and tokens is not None:
             return tokens
         return {"places": 0, "money": cost}.get(self.of, self.amount)
-
-
-@functools.lru_cache(1024)
-def _told(requests: int, tokens: int) -> Told:
-    return Told(_lines("requests", requests), 1 / requests, _lines("tokens", tokens), 1 / tokens)
-
-
-def _lines(of: str, limit: int) -> str:
-    """The reset is when all of it is free again if nothing more is sent. Empty where nothing is limited."""
-    if limit == BOUNDLESS:
-        return ""
-    return f"x-ratelimit-limit-{of}: {limit}\r\nx-ratelimit-reset-{of}: 60s\r\nx-ratelimit-remaining-{of}: "
 
 
 class Heard(Protocol):
@@ -164,8 +166,13 @@ class Held(msgspec.Struct, gc=False):
     holding: Holding
     second: int
     tokens: int
-    used: list[Counted] = []
-    """By row, with this call in it; those that were counted so far."""
+    counted: int = 0
+    """In so many rows."""
+    requests_left: int = BOUNDLESS
+    """Of the limit of which the least is left, with this call in it."""
+    requests_lines: str = ""
+    tokens_left: int = BOUNDLESS
+    tokens_lines: str = ""
     reserved: list[tuple[Account, int]] = []
     """Each account with the period its money belongs to."""
     amount: int = 0
@@ -174,23 +181,21 @@ class Held(msgspec.Struct, gc=False):
     """What it holds of that which machines share, too."""
     is_over: bool = False
 
+    def says(self, counted: int, requests_left: int, requests_lines: str, tokens_left: int, tokens_lines: str) -> None:
+        """How many rows it is counted in, and what is told of the tightest limits."""
+        self.counted = counted
+        self.requests_left, self.requests_lines = requests_left, requests_lines
+        self.tokens_left, self.tokens_lines = tokens_left, tokens_lines
+
     @property
     def head(self) -> bytes:
-        """Of requests and of tokens the limit of which the smallest part remains."""
-        requests = tokens = ""
-        requests_left = tokens_left = 0
-        least = least_tokens = 2.0
-        for row, used in zip(self.holding.rows, self.used):  # noqa: B905  (a refused call is not counted in all)
-            _, most_requests, most_tokens, _, told, _ = row
-            lines, each, token_lines, each_token = told
-            if lines and (part := (left := most_requests - used[0]) * each) < least:
-                requests, requests_left, least = lines, left, part
-            if token_lines and (part := (left := most_tokens - used[1]) * each_token) < least_tokens:
-                tokens, tokens_left, least_tokens = token_lines, left, part
+        requests, tokens = self.requests_lines, self.tokens_lines
         if requests:
-            requests = f"{requests}{requests_left if requests_left > 0 else 0}\r\n"
+            left = self.requests_left
+            requests = f"{requests}{left if left > 0 else 0}\r\n"
         if tokens:
-            requests = f"{requests}{tokens}{tokens_left if tokens_left > 0 else 0}\r\n"
+            left = self.tokens_left
+            requests = f"{requests}{tokens}{left if left > 0 else 0}\r\n"
         return requests.encode()
 
     def settle(self, tokens: int | None, cost_nanousd: int | None, now_us: int) -> None:
@@ -200,8 +205,8 @@ class Held(msgspec.Struct, gc=False):
         began, cost = self.second, cost_nanousd or 0
         more = 0 if tokens is None else tokens - self.tokens
         second, microusd = now_us // MICRO, cost // NANO_PER_MICROUSD
-        for window, _, _, _, _, _ in self.holding.rows:
-            window.settle(began, more, microusd, second)
+        for row in self.holding.rows:
+            row[0].settle(began, more, microusd, second)
         for account, period in self.reserved:
             spent = account.purse.settle(period, self.amount, self.at_risk, cost)
             if spent >= account.next_at and cost:
@@ -216,7 +221,7 @@ class Held(msgspec.Struct, gc=False):
         if self.is_over:
             return
         self.is_over = True
-        for row, _ in zip(self.holding.rows, self.used, strict=False):
+        for row in self.holding.rows[: self.counted]:
             row.window.release(self.second, self.tokens)
         for account, period in self.reserved:
             account.purse.settle(period, self.amount, self.at_risk, 0)

@@ -68,7 +68,7 @@ class Purse:
         words[own + 2] = reserved + amount  # RESERVED, AT_RISK, CALLS: spelled out, for this runs for every call
         words[own + 3] = risk + at_risk
         words[own + 4] = calls + 1
-        taken = spent + reserved + orphaned
+        taken: int = spent + reserved + orphaned
         if self._base_of == period:
             taken += self._base
         if self._others:
@@ -93,12 +93,11 @@ class Purse:
         words[own + 2] = reserved - amount
         words[own + 3] = risk - at_risk
         words[own + 4] = calls - 1
-        if self._base_of == period:
-            spent += self._base
+        total: int = spent + (self._base if self._base_of == period else 0)
         for other in self._others:
             if words[other >> 3] == period:
-                spent += words[(other >> 3) + SPENT]
-        return spent
+                total += words[(other >> 3) + SPENT]
+        return total
 
     def money(self, period: int) -> Money:
         records = [_amounts(self._words, at) for at in (self._at, *self._others)]

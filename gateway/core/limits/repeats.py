@@ -9,18 +9,18 @@ The running minute counts, and of the one before as much as is still within sixt
 
 from __future__ import annotations
 
-import struct
-
 from gateway.core.limits.region import Region
 
 PLACES = 1 << 15
-PLACE_BYTES = 16
-WORDS = PLACES * PLACE_BYTES // 8
+WORDS = 2 * PLACES
+"""A place is two words: the minute and how often in it and in the one before; then whose it is."""
 MOST = 0x7FFF
 
 _WHICH = PLACES - 1
-_place = struct.Struct("IHHq").unpack_from
-"""Minute, how often in it, how often in the one before (one word together), and whose place it is."""
+_MINUTE = 0xFFFF_FFFF
+_ONE = 1 << 32
+_NOW, _BEFORE = 32, 48
+"""Bits of the first word below which these are not."""
 
 
 class Repeats:
@@ -30,8 +30,8 @@ class Repeats:
 
     def __init__(self, region: Region, at: int) -> None:
         self._words = region.words
-        self._own = (region.own + at) * 8
-        self._others = tuple((base + at) * 8 for base in region.bases if base != region.own)
+        self._own = region.own + at
+        self._others = tuple(base + at for base in region.bases if base != region.own)
         self._second = self._minute = self._into = 0
 
     def add(self, key: int, second: int) -> int:
@@ -39,25 +39,31 @@ class Repeats:
         if second != self._second:
             self._second = second
             self._minute, self._into = divmod(second, 60)
-        words, minute, place = self._words, self._minute, (key & _WHICH) * PLACE_BYTES
+        words, minute, place = self._words, self._minute, (key & _WHICH) * 2
         at = self._own + place
-        of, now, before, whose = _place(words, at)
-        if of != minute:
-            now, before = 0, now if of == minute - 1 else 0
-        if whose != key:
-            if now + before > 1:
-                now, before = (now - 1, before) if now else (0, before - 1)
-                words[at >> 3] = before << 48 | now << 32 | minute
-                return 1
-            now = before = 0
-        if now < MOST:
-            now += 1
-        words[at >> 3] = before << 48 | now << 32 | minute
-        if whose != key:  # after the count, so that nobody finds another body's under this key
-            words[(at >> 3) + 1] = key
-        if self._others:
-            for other in self._others:
-                of, more, earlier, whose = _place(words, other + place)
-                if whose == key and of >= minute - 1:
-                    now, before = (now + more, before + earlier) if of == minute else (now, before + more)
+        now, before = self._counted(at, minute)
+        if words[at + 1] == key:
+            if now < MOST:
+                now += 1
+            words[at] = before << _BEFORE | now << _NOW | minute
+        elif now + before > 1:
+            now, before = (now - 1, before) if now else (0, before - 1)
+            words[at] = before << _BEFORE | now << _NOW | minute
+            return 1
+        else:
+            now, before = 1, 0
+            words[at] = _ONE | minute
+            words[at + 1] = key  # after the count, so that nobody finds another body's under this key
+        for other in self._others:
+            if words[other + place + 1] == key:
+                more, earlier = self._counted(other + place, minute)
+                now, before = now + more, before + earlier
         return now + before * (60 - self._into) // 60 if before else now
+
+    def _counted(self, at: int, minute: int) -> tuple[int, int]:
+        """In this minute, and in the one before."""
+        word = self._words[at]
+        of, now = word & _MINUTE, word >> _NOW & MOST
+        if of == minute:
+            return now, word >> _BEFORE
+        return 0, now if of == minute - 1 else 0

@@ -6,6 +6,7 @@ apply. A key is meant by its name or its id, a model by what was asked for, what
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -55,6 +56,12 @@ class BudgetRule(NamedTuple):
     @property
     def name(self) -> str:
         return record_name(self.scope, self.value, self.budget, self.period)
+
+
+@functools.lru_cache(1024)
+def nanodollars(usd: float) -> int:
+    """Cached, for a thousand budgets of the same size to have the same number."""
+    return round(usd * NANO)
 
 
 def record_name(*parts: str) -> str:
@@ -155,7 +162,7 @@ def _budget(budget: Budget, value: str, who: str) -> BudgetRule:
         value,
         who,
         budget.period,
-        round(budget.usd * NANO),
+        nanodollars(budget.usd),
         budget.hard,
         tuple(sorted(budget.alerts))[:MOST_LEVELS],
     )

@@ -22,9 +22,11 @@ RING = 64
 MASK = 0xFFFF_FFFF
 NEGATIVE = 1 << 31
 
-STAMP, IN_FLIGHT, REQUESTS, TOKENS, MICROUSD, HEAD_WORDS = range(6)
+STAMP, IN_FLIGHT, REQUESTS, TOKENS, MICROUSD = range(5)
 """The words of a record: the second of the last write, calls under way, and what was ever counted; then the ring, for
 each second the 32-bit numbers of the series side by side, so that one look finds them all."""
+HEAD_WORDS = 8
+"""A line of the processor's cache: of thousands of records in turn, none is in two."""
 RING_WORDS = RING // 2
 _RING_AT = 2 * HEAD_WORDS
 """Where it begins, counted in 32-bit numbers."""
@@ -123,17 +125,19 @@ class Window:
     def settle(self, began: int, tokens_more: int, microusd: int, second: int) -> None:
         """The call that was added in the second `began` is over, and used so many tokens more (or fewer) than it had
         reserved. Tokens count where they were reserved, money where it became known."""
-        words, own, series = self._words, self._at >> 3, self._series
-        words[own + 1] -= 1
+        words, at = self._words, self._at
+        stamp, in_flight, _, tokens, money = _head(words, at)
+        own = at >> 3
+        words[own + 1] = in_flight - 1
         if tokens_more:
-            if began == words[own]:
-                words[own + 3] += tokens_more
+            if began == stamp:
+                words[own + 3] = tokens + tokens_more
             else:
                 self._correct(began, TOKENS, tokens_more)
         if microusd:
-            if series > 2 and second > (stamp := words[own]):
+            if second > stamp and self._series > 2:
                 self._advance(stamp, second)
-            words[own + 4] += microusd
+            words[own + 4] = money + microusd
 
     def release(self, began: int, tokens: int) -> None:
         """The call that was added in the second `began` did not happen."""
