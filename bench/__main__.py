@@ -17,7 +17,20 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from bench import latency, machine, memory, pages, peers, recording, startup, streams, throughput
+from bench import (
+    latency,
+    machine,
+    memory,
+    pages,
+    pages_clicks,
+    pages_export,
+    pages_paint,
+    peers,
+    recording,
+    startup,
+    streams,
+    throughput,
+)
 from bench.effort import FULL, QUICK, Effort
 from bench.lab import REST_CORE, WORK, Lab
 from bench.report import Section, render
@@ -31,6 +44,9 @@ PARTS: dict[str, Callable[[Lab, Effort], Section]] = {
     "startup": startup.run,
     "memory": memory.run,
     "pages": pages.run,
+    "exports": pages_export.run,
+    "paint": pages_paint.run,
+    "clicks": pages_clicks.run,
     "peers": peers.run,
 }
 HERE = Path(__file__).parent

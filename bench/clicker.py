@@ -11,7 +11,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
 
 import msgspec
 
@@ -89,10 +88,6 @@ class Clicker:
         finally:
             connection.close()
         return size
-
-
-def headers(key: str) -> Mapping[str, str]:
-    return {"Authorization": f"Bearer {key}"}
 
 
 def main() -> None:

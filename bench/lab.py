@@ -117,7 +117,7 @@ class Lab:
 
     @contextmanager
     def callgate(self) -> Iterator[Callgate]:
-        """A gateway that answers, alone on its core, its recorder on the other and ready.
+        """A gateway that answers, alone on its core, its recorder and annex on the other and ready.
 
         Raises BenchError at the end if it has not done everything it was there for all the time.
         """
@@ -126,8 +126,11 @@ class Lab:
             try:
                 gateway.server.wait_until(gateway.answers, "answer /healthz")
                 gateway.server.wait_until(gateway.records, "start its recorder")
+                gateway.server.wait_until(gateway.has_annex, "start its annex")
                 recorder = gateway.recorder_pid()
-                proc.pin(recorder, REST_CORE)
+                for beside in (recorder, gateway.annex_pid()):
+                    proc.pin(beside, REST_CORE)
+                gateway.server.wait_until(gateway.is_idle, "be done with starting")
                 yield gateway
                 gateway.check_unharmed(recorder)
             finally:

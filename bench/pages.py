@@ -1,4 +1,4 @@
-"""Pages, lists, menus and exports over ten million calls: the server's time for each, as a browser would ask."""
+"""Pages, lists and menus over ten million calls: the server's time for each, as a browser would ask."""
 
 from __future__ import annotations
 
@@ -6,23 +6,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from itertools import cycle
 
-import msgspec
-
-from bench import generators, openloop, proc
 from bench.effort import Effort
 from bench.fill import CALLS, DEFAULT
-from bench.lab import GATEWAY_CORE, REST_CORE, Lab
+from bench.lab import Lab
 from bench.oneshot import Answer, NoAnswerError
 from bench.report import Claim, Section, Table, number, quantile
 from bench.servers import BenchError
 from bench.target import Callgate
 
 PAGE_MS, MENU_MS = 300, 100
-EXPORT_ROWS_S = 20_000
 
 MONTH = "period=30d"
 PAGES = (
@@ -64,15 +58,9 @@ MENUS = (
     "/api/tags/userId?prefix=acme",
     "/api/tags/sessionId",
 )
-FORMATS = ("jsonl", "csv", "parquet")
-EXPORTED = "tenant=hooli&period=24h"
 ROUNDS = 20
 ENOUGH_S = 5.0
 """An address is asked no more once its answers have taken so long together."""
-
-CALLS_PER_S = 200
-CLICKED = ("/", "/requests", f"/?{MONTH}", f"/costs?{MONTH}", f"/requests?{MONTH}&model=qwen3-8b-tuned")
-SAMPLED_S = 0.05
 
 
 def run(lab: Lab, effort: Effort) -> Section:
@@ -80,19 +68,7 @@ def run(lab: Lab, effort: Effort) -> Section:
     rounds = ROUNDS if effort.name == "full" else 2
     with serving(lab) as gateway:
         timed = {kind: [(path, times(gateway, path, rounds)) for path in paths] for kind, paths in KINDS.items()}
-        exports = [(kind, *export(gateway, kind)) for kind in FORMATS]
-        calls = [
-            ("nobody", 0, alone(gateway, effort.open_loop_s)),
-            ("somebody", *clicking(gateway, effort.open_loop_s)),
-        ]
     tables = [times_table(kind, of) for kind, of in timed.items()]
-    tables += [
-        Table(("export", "rows/s", "memory grew, MiB"), [(kind, number(r), number(mb)) for kind, r, mb in exports]),
-        Table(
-            ("who clicks", "pages seen", "calls p50 µs", "p95 µs", "p99 µs"),
-            [(who, number(seen), *map(number, (us.p50, us.p95, us.p99))) for who, seen, us in calls],
-        ),
-    ]
     claims = [
         Claim(
             f"slowest of the {kind}, p95",
@@ -102,15 +78,11 @@ def run(lab: Lab, effort: Effort) -> Section:
         )
         for kind, of in timed.items()
     ]
-    claims += [Claim(f"export as {kind}", rate, EXPORT_ROWS_S, "rows/s", at_least=True) for kind, rate, _ in exports]
     return Section(
         "Pages",
-        f"{CALLS:,} calls over thirty days in SQLite (`python -m bench.fill`), the gateway with its dashboard on one "
-        f"core; every address asked up to {rounds} times ({ENOUGH_S:g} s at most) after once to warm up, one after the "
-        "other, to the last byte; what does not answer is waited for half a minute. An export's memory is the most "
-        "that the gateway and its children had, beyond what they had before. At last "
-        f"{CALLS_PER_S} calls a second by a fixed schedule (bench/openloop.py), first while nobody looks at the "
-        "dashboard, then while pages are asked for one after the other without a pause.",
+        f"{CALLS:,} calls over thirty days in SQLite (`python -m bench.fill`), the gateway with its annex on both "
+        f"cores; every address asked up to {rounds} times ({ENOUGH_S:g} s at most) after once to warm up, one after "
+        "the other, to the last byte; what does not answer is waited for half a minute.",
         tables,
         claims,
     )
@@ -132,11 +104,12 @@ def prepare() -> None:
 
 @contextmanager
 def serving(lab: Lab) -> Iterator[Callgate]:
-    gateway = lab.start_callgate(DEFAULT.parent.parent, core=GATEWAY_CORE)
+    """A gateway on the ten million, its annex and its recorder, on whichever core is free."""
+    gateway = lab.start_callgate(DEFAULT.parent.parent, core=None)
     try:
         gateway.server.wait_until(gateway.answers, "answer /healthz")
         gateway.server.wait_until(gateway.records, "start its recorder")
-        proc.pin(gateway.recorder_pid(), REST_CORE)
+        gateway.server.wait_until(gateway.has_annex, "start its annex")
         yield gateway
     finally:
         gateway.server.stop()
@@ -164,52 +137,3 @@ def seen(gateway: Callgate, path: str) -> Answer:
     if answer.status != 200:
         raise BenchError(f"{path} answered {answer.status}: {answer.body[:300]!r}")
     return answer
-
-
-def export(gateway: Callgate, kind: str) -> tuple[float, float]:
-    """Rows a second, and by how much the gateway and its children grew meanwhile."""
-    rows = exported_rows(gateway)
-    before = memory_mb(gateway)
-    began = time.perf_counter()
-    with ThreadPoolExecutor(1) as client:
-        answering = client.submit(seen, gateway, f"/api/requests/export?format={kind}&{EXPORTED}")
-        most = before
-        while not wait([answering], SAMPLED_S).done:
-            most = max(most, memory_mb(gateway))
-        answering.result()
-    return rows / (time.perf_counter() - began), most - before
-
-
-def exported_rows(gateway: Callgate) -> int:
-    costs = msgspec.json.decode(seen(gateway, f"/api/costs?group_by=tenant&{EXPORTED}").body)
-    rows = sum(group["requests"] for group in costs["items"])
-    if not rows:
-        raise BenchError("there is nothing to export: the calls of the store have grown old; fill it anew")
-    return int(rows)
-
-
-def memory_mb(gateway: Callgate) -> float:
-    total = 0.0
-    for pid in gateway.pids():
-        with suppress(FileNotFoundError, ProcessLookupError):  # a writer of Parquet may just have ended
-            total += proc.rss_mb(pid)
-    return total
-
-
-def alone(gateway: Callgate, seconds: float) -> openloop.Quantiles:
-    return generators.calls(gateway.target(), CALLS_PER_S, seconds).latency_us
-
-
-def clicking(gateway: Callgate, seconds: float) -> tuple[int, openloop.Quantiles]:
-    """How many pages were seen meanwhile, and the latency of the calls."""
-    pages = 0
-    with generators.calls_under_way(gateway.target(), CALLS_PER_S, seconds) as load:
-        for path in cycle(CLICKED):
-            if not load.running():
-                break
-            seen(gateway, path)
-            pages += 1
-        result = load.result(openloop.Result)
-    if result.answered != result.due:
-        raise BenchError(f"{result.answered} of {result.due} calls were answered well while somebody clicked: {result}")
-    return pages, result.latency_us

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +14,11 @@ from bench import proc
 from bench.oneshot import Answer, NoAnswerError, call
 from bench.servers import BenchError, Server, wait_for
 from bench.templates import ADMIN_KEY, APP_KEY, MODEL, chat_body, cost_nanousd
+from gateway.control.processes import ANNEX
 from gateway.core.health import JournalHealth, RecorderHealth
 
 CHAT = "/v1/chat/completions"
+IDLE_FOR_S = 0.3
 PROVIDERS = {"fixed": "bench", "varied": "varied", "stream": "stream"}
 """The provider that conf/callgate.yaml has for each upstream."""
 
@@ -77,10 +80,28 @@ class Callgate:
     def target(self, upstream: str = "fixed") -> Target:
         return Target("callgate", self.port, f"{PROVIDERS[upstream]}/{MODEL}", pids=self.pids)
 
+    @property
+    def admin(self) -> Mapping[str, str]:
+        """Headers of who may read everything."""
+        return {"Authorization": f"Bearer {ADMIN_KEY}"}
+
     def pids(self) -> list[int]:
-        """The gateway without its recorder."""
-        recorders = set(proc.family(self.recorder_pid()))
-        return [pid for pid in proc.family(self.server.pid) if pid not in recorders]
+        """The gateway without its recorder and its annex."""
+        others = {*proc.family(self.recorder_pid()), *proc.family(self.annex_pid())}
+        return [pid for pid in proc.family(self.server.pid) if pid not in others]
+
+    def annex_pid(self) -> int:
+        try:
+            return int((self.data / ANNEX).read_text())
+        except (FileNotFoundError, ValueError) as exc:
+            raise BenchError(f"the annex does not run:\n{self.server.tail()}") from exc
+
+    def has_annex(self) -> bool:
+        """Whether that of this gateway listens."""
+        try:
+            return self.annex_pid() in proc.family(self.server.pid)
+        except BenchError:
+            return False
 
     def recorder(self) -> RecorderHealth | None:
         """What the recorder last said about itself; None before its first word."""
@@ -99,8 +120,14 @@ class Callgate:
         health = self.recorder()
         return health is not None and health.state == "running" and health.pid is not None and proc.alive(health.pid)
 
+    def is_idle(self) -> bool:
+        """Whether it has done all that starting makes it do, also what it does once it answers."""
+        before_s = [proc.cpu_s(pid) for pid in self.pids()]
+        time.sleep(IDLE_FOR_S)
+        return [proc.cpu_s(pid) for pid in self.pids()] == before_s
+
     def get(self, path: str) -> Answer:
-        return call(self.port, "GET", path, headers={"Authorization": f"Bearer {ADMIN_KEY}"})
+        return call(self.port, "GET", path, headers=self.admin)
 
     def answers(self) -> bool:
         try:

@@ -29,6 +29,7 @@ from gateway.control.catalog import load_catalog
 from gateway.control.fleet import Fleet
 from gateway.control.identity import Identity
 from gateway.control.privacy import Policies
+from gateway.control.processes import ANNEX
 from gateway.control.secret import load_secret
 from gateway.control.state import AppState
 from gateway.core.logline import log_to_stderr
@@ -58,6 +59,7 @@ async def answer(loaded: Loaded) -> None:
     await refreshed(identity, policies)
     answering = Answering(app, functools.partial(refreshed, identity, policies), Pace())
     server = await answering.listen(loaded.data)
+    (loaded.data / ANNEX).write_text(str(os.getpid()))
     gc.collect()
     gc.freeze()
     gone, relieved = asyncio.Event(), asyncio.Event()

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 PROC = Path("/proc")
+ANNEX = "run/annex.pid"
 _FOLDER = re.compile(r"worker-(\d+)-(\d+)-")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -23,7 +24,7 @@ SECOND = 1_000_000
 
 class ProcessUse(msgspec.Struct, frozen=True):
     name: str
-    """`worker 0`, `recorder`."""
+    """`worker 0`, `annex`, `recorder`."""
     pid: int
     cpu_s: float
     """Since its start."""
@@ -34,12 +35,13 @@ class ProcessUse(msgspec.Struct, frozen=True):
 
 
 def processes(data: Path, recorder_pid: int | None, proc: Path = PROC) -> list[ProcessUse]:
-    """Those that live, workers by number, the recorder last."""
+    """Those that live, workers by number, then the annex, the recorder last."""
     try:
         booted_at = _booted_at(proc)
     except (OSError, ValueError):
         return []
-    named = [*sorted(_workers(data)), *([("recorder", recorder_pid)] if recorder_pid is not None else [])]
+    others = [("annex", _annex(data)), ("recorder", recorder_pid)]
+    named = [*sorted(_workers(data)), *((name, pid) for name, pid in others if pid is not None)]
     found = (_use(name, pid, booted_at, proc) for name, pid in named)
     return [use for use in found if use is not None]
 
@@ -53,6 +55,14 @@ def _workers(data: Path) -> Iterator[tuple[str, int]]:
     named = {int(match[2]): int(match[1]) for name in folders if (match := _FOLDER.match(name))}
     for pid, number in named.items():
         yield f"worker {number}", pid
+
+
+def _annex(data: Path) -> int | None:
+    """As it wrote when it began to listen."""
+    try:
+        return int((data / ANNEX).read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _use(name: str, pid: int, booted_at: int, proc: Path) -> ProcessUse | None:

@@ -53,8 +53,14 @@ def test_processes_are_found_by_their_journals(tmp_path: Path) -> None:
     with subprocess.Popen(sleeper, stdin=subprocess.PIPE) as worker:
         for name in (f"worker-1-{worker.pid}-a1", "worker-0-999999999-b2", "else"):
             (tmp_path / "journal" / name).mkdir(parents=True)
+        (tmp_path / "run").mkdir()
+        (tmp_path / ANNEX).write_text(str(worker.pid))
         found = processes(tmp_path, worker.pid)
-        assert [(use.name, use.pid) for use in found] == [("worker 1", worker.pid), ("recorder", worker.pid)]
+        assert [(use.name, use.pid) for use in found] == [
+            ("worker 1", worker.pid),
+            ("annex", worker.pid),
+            ("recorder", worker.pid),
+        ]
         assert found[0].memory_bytes > 100_000
         vitals = Vitals(tmp_path, COUNTERS, lambda: RecorderHealth(pid=worker.pid))
         vitals.take(0)
