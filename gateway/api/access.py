@@ -95,6 +95,8 @@ RULES = (
     Rule("/api/users/{user_id}/password", ADMINS, methods=("POST",), unbound=True),
     Rule("/api/users/{user_id}/sessions", ADMINS, methods=(*READ, "DELETE"), unbound=True),
     Rule("/api/users/{user_id}/sessions/{session_id}", ADMINS, methods=("DELETE",), unbound=True),
+    Rule("/api/users/{user_id}/tokens", ADMINS, unbound=True),
+    Rule("/api/users/{user_id}/tokens/{key_id}", ADMINS, methods=("DELETE",), unbound=True),
     Rule("/api/me", EVERYONE),
     Rule("/api/me/sessions", READERS, methods=(*READ, "DELETE"), people=True),
     Rule("/api/me/sessions/{session_id}", READERS, methods=("DELETE",), people=True),

@@ -33,6 +33,8 @@ def identity_routes() -> list[BaseRoute]:
         Route("/api/users/{user_id}/sessions", user_sessions.list_of_user),
         Route("/api/users/{user_id}/sessions", user_sessions.end_all_of_user, methods=["DELETE"]),
         Route("/api/users/{user_id}/sessions/{session_id}", user_sessions.end_of_user, methods=["DELETE"]),
+        Route("/api/users/{user_id}/tokens", users.list_tokens_of_user),
+        Route("/api/users/{user_id}/tokens/{key_id}", users.revoke_token_of_user, methods=["DELETE"]),
         Route("/api/me", users.me),
         Route("/api/me/sessions", user_sessions.list_own),
         Route("/api/me/sessions", user_sessions.end_all_own, methods=["DELETE"]),

@@ -270,6 +270,12 @@ OPERATIONS = {
     "DELETE /api/users/{user_id}/sessions/{session_id}": Operation(
         group=PEOPLE, summary="Sign a person out of one session", answer=user_sessions.SessionRecord
     ),
+    "GET /api/users/{user_id}/tokens": Operation(
+        group=PEOPLE, summary="A person's API tokens", answer=Listed[KeyRecord]
+    ),
+    "DELETE /api/users/{user_id}/tokens/{key_id}": Operation(
+        group=PEOPLE, summary="Revoke an API token of a person", answer=KeyRecord
+    ),
     "GET /api/me": Operation(group=PEOPLE, summary="Who asks", answer=shapes.Me),
     "GET /api/me/sessions": Operation(
         group=PEOPLE, summary="Where one is signed in", answer=Listed[user_sessions.SessionRecord]

@@ -13,7 +13,6 @@ from gateway.api.reading import Body, read_json
 from gateway.api.scope import state_of
 from gateway.control.directory import User
 from gateway.control.people import UNSET
-from gateway.errors import Missing
 
 
 class NewUser(Body):
@@ -48,7 +47,7 @@ async def list_users(request: Request) -> Response:
 
 
 async def one_user(request: Request) -> Response:
-    return answer(user_record(state_of(request).identity.people.get(request.path_params["user_id"])))
+    return answer(user_record(_named(request)))
 
 
 async def create_user(request: Request) -> Response:
@@ -89,6 +88,18 @@ async def delete_user(request: Request) -> Response:
     return answer(user_record(await people.delete(request.path_params["user_id"], actor=reader(request).actor)))
 
 
+async def list_tokens_of_user(request: Request) -> Response:
+    return await _tokens(request, _named(request))
+
+
+async def revoke_token_of_user(request: Request) -> Response:
+    return await _revoke(request, _named(request))
+
+
+def _named(request: Request) -> User:
+    return state_of(request).identity.people.get(request.path_params["user_id"])
+
+
 # ------------------------------------------------------------------------------------------------ oneself
 
 
@@ -108,9 +119,7 @@ async def me(request: Request) -> Response:
 
 
 async def list_tokens(request: Request) -> Response:
-    identity, used = state_of(request).identity, await state_of(request).identity.last_used.all()
-    tokens = [key_record(token, used) for token in identity.people.tokens(oneself(request))]
-    return answer({"items": tokens, "next_cursor": None})
+    return await _tokens(request, oneself(request))
 
 
 async def create_token(request: Request) -> Response:
@@ -122,10 +131,17 @@ async def create_token(request: Request) -> Response:
 
 
 async def revoke_token(request: Request) -> Response:
-    identity, key_id = state_of(request).identity, request.path_params["key_id"]
-    if not any(token.key_id == key_id for token in identity.people.tokens(oneself(request))):
-        raise Missing(f"You have no API token with the id {key_id[:100]!r}.")
-    return answer(key_record(await identity.keyring.revoke(key_id, actor=reader(request).actor), {}))
+    return await _revoke(request, oneself(request))
+
+
+async def _tokens(request: Request, user: User) -> Response:
+    identity, used = state_of(request).identity, await state_of(request).identity.last_used.all()
+    return answer({"items": [key_record(each, used) for each in identity.people.tokens(user)], "next_cursor": None})
+
+
+async def _revoke(request: Request, user: User) -> Response:
+    people, key_id = state_of(request).identity.people, request.path_params["key_id"]
+    return answer(key_record(await people.revoke_token(user, key_id, actor=reader(request).actor), {}))
 
 
 def oneself(request: Request) -> User:

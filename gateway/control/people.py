@@ -11,7 +11,7 @@ from gateway.control.passwords import Passwords, check
 from gateway.control.records import Records
 from gateway.core.ids import uuid7
 from gateway.core.key import Key
-from gateway.errors import ControlError
+from gateway.errors import ControlError, Missing
 
 PERSON_ROLES = ("admin", "member", "viewer")
 """`admin` does everything, `member` reads and makes keys for applications, `viewer` reads; with a tenant each within
@@ -134,6 +134,12 @@ class People:
     def tokens(self, user: User) -> list[Key]:
         at, everything = now_us(), self._keyring.keys()
         return [key for key in everything if key.owner == user.user_id and usable(key, at)]
+
+    async def revoke_token(self, user: User, key_id: str, *, actor: str) -> Key:
+        """Raises Missing for one that is not theirs, or has ended."""
+        if not any(token.key_id == key_id for token in self.tokens(user)):
+            raise Missing(f"There is no API token {key_id[:100]!r} of theirs (any more).")
+        return await self._keyring.revoke(key_id, actor=actor)
 
     async def create_token(
         self, user: User, name: str, *, expires_at: int | None = None, actor: str

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import jwt
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.applications import Starlette
@@ -119,6 +120,29 @@ def sign_in(app: Starlette, provider: FakeProvider, code: str = "good", state: s
             return await browser.get("/api/me")
 
     return asyncio.run(walk())
+
+
+@pytest.mark.parametrize(
+    ("proxies", "scheme", "secure"),
+    [(("127.0.0.1",), "https", True), (("127.0.0.1",), "http", False), ((), "http", False)],
+)
+def test_behind_our_own_proxy_the_way_back_is_as_the_browser_has_it(
+    proxies: tuple[str, ...], scheme: str, secure: bool, app: Starlette
+) -> None:
+    sessions = app.state.callgate.sessions
+    sessions.proxies, sessions.settings = proxies, msgspec.structs.replace(sessions.settings, public_url=None)
+
+    async def begin() -> httpx.Response:
+        said = "https" if scheme == "https" or not proxies else "http"
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app), base_url="http://callgate.test"
+        ) as browser:
+            return await browser.get("/login/start", headers={"x-forwarded-proto": said})
+
+    begun = asyncio.run(begin())
+    asked = parse_qs(urlsplit(begun.headers["location"]).query)
+    assert asked["redirect_uri"] == [f"{scheme}://callgate.test/login/back"]
+    assert ("Secure" in begun.headers["set-cookie"]) is secure
 
 
 @pytest.mark.parametrize(

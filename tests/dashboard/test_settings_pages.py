@@ -224,6 +224,12 @@ def test_ones_own_account(admin: House) -> None:
     assert (me["name"], me["role"], me["via"]) == ("ann@example.com", "admin", "key")
     wrong = admin.post("/settings/account/password", now="wrong", password="a new long one", again="a new long one")
     assert "is another" in wrong.text
+    ann = admin.state.identity.people.get("ann@example.com")
+    [kept] = admin.state.identity.people.tokens(ann)
+    assert "notebook" in admin.get(f"/settings/users/{ann.user_id}").text
+    assert admin.post(f"/settings/users/{ann.user_id}/revoke", key_id=kept.key_id).status_code == 303
+    assert admin.state.identity.people.tokens(ann) == []
+    assert "any more" in admin.post("/settings/account/revoke", key_id=kept.key_id).text
     assert admin.post("/settings/account/everywhere").headers["location"] == "/login"
     assert admin.get("/settings/account").status_code == 303
 

@@ -81,6 +81,7 @@ def furnish(base: str, context: BrowserContext, request_id: str) -> Mapping[str,
     """Keys, people, a rule and so on, made as a person makes them; what stands in the braces of `PAGES`."""
     for slug, name in (("acme", "Acme"), ("globex", "Globex Corporation")):
         post(context, f"{base}/settings/tenants", slug=slug, name=name)
+    post(context, f"{base}/settings/tenants/globex/suspend")
     post(context, f"{base}/settings/environments", name="production")
     post(context, f"{base}/settings/environments", name="staging", tenant="acme")
     post(context, f"{base}/settings/keys", name="checkout", role="app", tenant="acme", models="gpt-* fast")

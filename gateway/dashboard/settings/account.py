@@ -14,19 +14,10 @@ from gateway.control.keys import moment_us
 from gateway.dashboard.render import respond
 from gateway.dashboard.settings import urls
 from gateway.dashboard.settings.frame import Desk, Frame, Secret, desk, done, form_of
-from gateway.dashboard.settings.people import SessionRow, UserRow, session_rows, user_row
+from gateway.dashboard.settings.people import SessionRow, TokenRow, UserRow, session_rows, token_rows, user_row
 from gateway.dashboard.urls import LOGIN
 from gateway.dashboard.view import Shell
-from gateway.errors import ControlError, Missing
-
-
-@dataclass(frozen=True)
-class TokenRow:
-    key_id: str
-    name: str
-    hint: str
-    last_used: str
-    expires: str
+from gateway.errors import ControlError
 
 
 @dataclass(frozen=True)
@@ -63,9 +54,7 @@ async def account_action(request: Request) -> Response:
                 token, _ = await people.create_token(user, form.get("name", ""), expires_at=until, actor=actor)
                 return await _account(here, secret=Secret("Your API token", token, "Shown this once."))
             case "revoke":
-                if not any(each.key_id == form.get("key_id") for each in people.tokens(user)):
-                    raise Missing("This token has ended already.")
-                await here.identity.keyring.revoke(form["key_id"], actor=actor)
+                await people.revoke_token(user, form.get("key_id", ""), actor=actor)
                 return done(urls.ACCOUNT)
     except ValueError:
         return await _account(here, problem=f"{form['expires']!r} is no date. Write it as 2027-01-31.")
@@ -84,17 +73,8 @@ async def _change_password(here: Desk, user: User, form: dict[str, str]) -> None
 
 
 async def _account(here: Desk, *, problem: str = "", secret: Secret | None = None) -> Response:
-    user, used = _oneself(here), await here.identity.last_used.all()
-    tokens = [
-        TokenRow(
-            key.key_id,
-            key.name.partition(": ")[2],
-            key.hint,
-            here.when(used.get(key.key_id)),
-            here.day(key.expires_at),
-        )
-        for key in here.identity.people.tokens(user)
-    ]
+    user = _oneself(here)
+    tokens = await token_rows(here, user)
     sessions = await session_rows(here, user, urls.account("sign-out"))
     frame = here.frame(problem, secret)
     page = AccountPage(here.shell, frame, user_row(here, user), tokens, sessions, user.password is not None)

@@ -36,6 +36,29 @@ class SessionRow:
     """Where the form goes that signs it out."""
 
 
+@dataclass(frozen=True)
+class TokenRow:
+    key_id: str
+    name: str
+    hint: str
+    last_used: str
+    expires: str
+
+
+async def token_rows(here: Desk, user: User) -> list[TokenRow]:
+    used = await here.identity.last_used.all()
+    return [
+        TokenRow(
+            key.key_id,
+            key.name.partition(": ")[2],
+            key.hint,
+            here.when(used.get(key.key_id)),
+            here.day(key.expires_at),
+        )
+        for key in here.identity.people.tokens(user)
+    ]
+
+
 def user_row(here: Desk, user: User) -> UserRow:
     ways = [way for way, has in (("password", user.password), ("single sign-on", user.subject)) if has]
     return UserRow(

@@ -14,7 +14,7 @@ from gateway.control.people import PERSON_ROLES
 from gateway.dashboard.render import respond
 from gateway.dashboard.settings import urls
 from gateway.dashboard.settings.frame import Desk, Frame, desk, done, form_of
-from gateway.dashboard.settings.people import SessionRow, UserRow, session_rows, user_row
+from gateway.dashboard.settings.people import SessionRow, TokenRow, UserRow, session_rows, token_rows, user_row
 from gateway.dashboard.view import Shell
 from gateway.errors import ControlError, Missing
 
@@ -38,6 +38,9 @@ class UserPage:
     frame: Frame
     row: UserRow
     tenants: list[str]
+    tokens: list[TokenRow]
+    revoke: str
+    """Where the form goes that ends one of them."""
     sessions: list[SessionRow]
     everywhere: str
     """Where the form goes that signs them out everywhere."""
@@ -90,6 +93,8 @@ async def user_action(request: Request) -> Response:
             await people.set_password(user.user_id, form.get("password", ""), actor=actor)
         elif action == "sign-out":
             await here.state.sessions.book.end(user, form.get("session_id", ""), actor=actor)
+        elif action == "revoke":
+            await people.revoke_token(user, form.get("key_id", ""), actor=actor)
         elif action == "everywhere":
             await people.end_sessions(user.user_id, actor=actor)
         elif action == "delete":
@@ -128,6 +133,8 @@ async def _one(here: Desk, user: User, *, problem: str = "") -> Response:
         here.frame(problem),
         user_row(here, user),
         sorted(here.identity.directory.tenants),
+        await token_rows(here, user),
+        urls.user(user.user_id, "revoke"),
         await session_rows(here, user, urls.user(user.user_id, "sign-out")),
         urls.user(user.user_id, "everywhere"),
         declared if user.declared else "",
