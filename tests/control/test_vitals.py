@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.control.processes import PROC, processes
+from gateway.control.processes import ANNEX, PROC, processes
 from gateway.control.recent import start_of
 from gateway.control.vitals import KEPT, Vitals
 from gateway.core.health import RecorderHealth
