@@ -34,6 +34,11 @@ class _UsageMetadata(msgspec.Struct, rename="camel"):
     tool_use_prompt_tokens_details: list[_Modality] | None = None
     cache_tokens_details: list[_Modality] | None = None
     candidates_tokens_details: list[_Modality] | None = None
+    cache_write_token_count: Tokens = None
+    """These four only from the translator (gateway.translation), for providers that say it."""
+    cache_write5m_token_count: Tokens = msgspec.field(default=None, name="cacheWrite5mTokenCount")
+    cache_write1h_token_count: Tokens = msgspec.field(default=None, name="cacheWrite1hTokenCount")
+    web_search_requests: Tokens = None
     service_tier: str | None = None
     traffic_type: str | None = None
     """Vertex's word for the tier."""
@@ -65,9 +70,9 @@ def gemini_usage(raw: bytes) -> Spent | None:
         (said or 0) + (thought or 0),
         found.total_token_count,
         found.cached_content_token_count,
-        None,
-        None,
-        None,
+        found.cache_write_token_count,
+        found.cache_write5m_token_count,
+        found.cache_write1h_token_count,
         _of(found.cache_tokens_details, "AUDIO") if found.cache_tokens_details else None,
         _of((*prompt_parts, *tool_parts), "AUDIO") if has_media else None,
         _of((*prompt_parts, *tool_parts), "IMAGE") if has_media else None,
@@ -76,6 +81,7 @@ def gemini_usage(raw: bytes) -> Spent | None:
         thought,
         _of(said_parts, "AUDIO") if said_parts else None,
         _of(said_parts, "IMAGE") if said_parts else None,
+        found.web_search_requests,
     )
     return Spent(usage, found.service_tier or found.traffic_type)
 

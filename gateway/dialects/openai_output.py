@@ -28,6 +28,8 @@ IMAGE_TOOL_MODEL = "gpt-image-1"
 
 CONTAINER = "container"
 """What the price file calls a session of the code interpreter."""
+_OWN_CONTAINER = "cntr_"
+"""How OpenAI's ids of containers begin; in translated answers there are others', which nobody pays for."""
 _BILLED_ITEMS = (
     b'"web_search_call"',
     b'"image_generation_call"',
@@ -183,7 +185,7 @@ def _containers(used: _Used) -> dict[str, Billed]:
     return {
         container: Billed(CONTAINER, Usage(code_sessions=gigabytes(size)))
         for container in found
-        if isinstance(container, str) and container and container not in tools
+        if isinstance(container, str) and container.startswith(_OWN_CONTAINER) and container not in tools
     }
 
 

@@ -26,7 +26,12 @@ __all__ = [
     "can_translate",
 ]
 
-SPOKEN = frozenset(("openai.chat", "openai.responses", "openai.embeddings", "anthropic.messages", "anthropic.tokens"))
+SPOKEN = frozenset(
+    (
+        *("openai.chat", "openai.responses", "openai.completions", "openai.embeddings"),
+        *("anthropic.messages", "anthropic.tokens", "gemini.generate", "gemini.stream", "gemini.tokens"),
+    )
+)
 """Names of the dialects that clients may speak to the translator."""
 
 FAMILIES = frozenset(name.partition(".")[0] for name in SPOKEN)

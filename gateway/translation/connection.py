@@ -109,9 +109,9 @@ class Connection(asyncio.Protocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        path = self._url.partition(b"?")[0]
+        path, _, query = self._url.partition(b"?")
         dialect = dialect_for(self._parser.get_method(), path)
-        request = Request(self._backend, dialect, path, b"".join(self._body), self._key)
+        request = Request(self._backend, dialect, path, b"".join(self._body), self._key, query)
         self._answering = asyncio.get_running_loop().create_task(self._answer(request))
 
     # ------------------------------------------------------------------ the answer

@@ -35,6 +35,7 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes
     key: str | None = None
     """The provider's key whose turn it is; None for a provider without one."""
+    query: bytes = b""
 
     def __repr__(self) -> str:
         return f"Request({self.dialect.name} to {self.backend!r})"

@@ -198,11 +198,12 @@ def session(size: int = 1) -> Billed:
 @pytest.mark.parametrize(
     ("body", "also"),
     [
-        (response(ran_in("c1"), ran_in("c1")), [session()]),
-        (response(ran_in("c1"), ran_in("c2")), [session(), session()]),
-        (response(ran_in("c1"), container={"type": "auto", "memory_limit": "16g"}), [session(16)]),
-        (response(ran_in("c1"), container={"type": "auto", "memory_limit": []}), [session()]),
-        (response(ran_in("c1"), container="c1"), []),
+        (response(ran_in("cntr_1"), ran_in("cntr_1")), [session()]),
+        (response(ran_in("cntr_1"), ran_in("cntr_2")), [session(), session()]),
+        (response(ran_in("cntr_1"), container={"type": "auto", "memory_limit": "16g"}), [session(16)]),
+        (response(ran_in("cntr_1"), container={"type": "auto", "memory_limit": []}), [session()]),
+        (response(ran_in("cntr_1"), container="cntr_1"), []),
+        (response(ran_in("container_of_anothers")), []),
         (response({"type": "message", "content": [{"text": '"code_interpreter_call"'}]}), []),
     ],
 )
@@ -221,17 +222,17 @@ def settled_once(bills: Bills, dialect: Dialect, body: bytes) -> Answer:
 
 def test_a_container_is_paid_by_the_first_response_that_computes_in_it() -> None:
     bills = Bills()
-    first, again = (settled_once(bills, RESPONSES, response(ran_in("c1"))) for _ in range(2))
+    first, again = (settled_once(bills, RESPONSES, response(ran_in("cntr_1"))) for _ in range(2))
     assert (first.also, again.also) == ([session()], [])
     assert first.usage == again.usage
-    assert settled_once(bills, RESPONSES, response(ran_in("c1"), ran_in("c2"))).also == [session()]
+    assert settled_once(bills, RESPONSES, response(ran_in("cntr_1"), ran_in("cntr_2"))).also == [session()]
 
 
 def test_a_container_that_is_opened_by_itself_is_paid_then() -> None:
     dialect = dialect_for(b"POST", b"/v1/containers")
-    body = dumped({"id": "c1", "object": "container", "status": "running", "memory_limit": "4g"})
+    body = dumped({"id": "cntr_1", "object": "container", "status": "running", "memory_limit": "4g"})
     settled = dialect.settle(body, False)
-    assert (settled.model, settled.usage, settled.bill_id) == ("container", Usage(code_sessions=4), "c1")
+    assert (settled.model, settled.usage, settled.bill_id) == ("container", Usage(code_sessions=4), "cntr_1")
     agree(settled, dialect.read(body, False, 200))
     assert dialect.read(b'{"error":{"message":"No."}}', False, 400).error == "No."
     assert dialect.settle(b'{"object":"list"}', False) == Answer()

@@ -140,7 +140,8 @@ ENGINE = Engine(quiet_litellm)
 
 def request(backend: Backend, path: str, body: object, key: str | None = KEY) -> Request:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Request(backend, dialect_for(b"POST", path.encode()), path.encode(), raw, key)
+    named, _, query = path.encode().partition(b"?")
+    return Request(backend, dialect_for(b"POST", named), named, raw, key, query)
 
 
 async def said(reply: Reply) -> bytes:

@@ -245,8 +245,9 @@ def test_a_client_that_leaves_ends_the_providers_call(gateway: Gateway, chats: o
 
 
 def test_what_is_not_translated_is_said(gateway: Gateway) -> None:
-    answer = gateway.post("/v1/completions", {"model": "claude/echo", "prompt": "hi"})
-    assert (answer.status, answer.json()["error"]["code"]) == (400, "dialect_not_translated")
+    for path in ("/v2/chat", "/v1/chat"):
+        answer = gateway.post(path, {"model": "claude/echo", "messages": HELLO, "message": "hi"})
+        assert (answer.status, answer.json()["code"]) == (400, "dialect_not_translated")
 
 
 def test_a_path_of_a_named_provider_is_never_translated(gateway: Gateway) -> None:

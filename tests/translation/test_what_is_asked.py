@@ -6,33 +6,32 @@ from typing import Any
 
 import pytest
 
+from gateway.dialects import dialect_for
 from tests.translation.provider import KEY, Got, translated, whole
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 USER: Any = [{"role": "user", "content": "hi"}]
 
-CHAT_ANSWER = whole(
-    {
-        "id": "c1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "m-1",
-        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "yes"}}],
-        "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4},
-    }
-)
-MESSAGES_ANSWER = whole(
-    {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": "m-1",
-        "content": [{"type": "text", "text": "yes"}],
-        "stop_reason": "end_turn",
-        "usage": {"input_tokens": 3, "output_tokens": 1},
-    }
-)
+CHAT: dict[str, Any] = {
+    "id": "c1",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "m-1",
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "yes"}}],
+    "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4},
+}
+CHAT_ANSWER = whole(CHAT)
+MESSAGES: dict[str, Any] = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "m-1",
+    "content": [{"type": "text", "text": "yes"}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 3, "output_tokens": 1},
+}
+MESSAGES_ANSWER = whole(MESSAGES)
 GEMINI_ANSWER = whole(
     {
         "candidates": [{"content": {"role": "model", "parts": [{"text": "yes"}]}, "finishReason": "STOP"}],
@@ -300,3 +299,36 @@ def test_embeddings(dialect: str, answer: Any) -> None:
     assert b'"embedding":[0.5,1.0]' in data
     assert b'"prompt_tokens":4' in data
     assert "mbed" in provider.got[0].path
+
+
+SOUND = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
+
+
+def test_sound_is_passed_on_to_who_hears() -> None:
+    message: Any = [{"role": "user", "content": [{"type": "text", "text": "Who speaks?"}, SOUND]}]
+    (_, heard) = asked("gemini", "/v1/chat/completions", messages=message).json["contents"][0]["parts"]
+    (data,) = heard.values()
+    assert (data["mime_type"], data["data"]) == ("audio/wav", "UklGRg==")
+
+
+@pytest.mark.parametrize("dialect", ["anthropic", "bedrock"])
+def test_and_nobody_else_is_asked_with_the_sound_left_out(dialect: str) -> None:
+    message: Any = [{"role": "user", "content": [{"type": "text", "text": "Who speaks?"}, SOUND]}]
+    body = {"model": "m", "messages": message}
+    status, _, data, provider = translated(ANSWERS[dialect], dialect, "/v1/chat/completions", body)
+    assert (status, provider.got) == (400, []), data
+
+
+@pytest.mark.parametrize(("dialect", "tier"), [("anthropic", "standard+us"), ("openai", "flex")])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/responses"])
+def test_the_tier_that_decides_the_price_comes_through(dialect: str, tier: str, path: str) -> None:
+    if dialect == "anthropic":
+        usage = {"input_tokens": 3, "output_tokens": 1, "service_tier": "standard", "inference_geo": "us"}
+        said = whole({**MESSAGES, "usage": usage})
+    else:
+        said = whole({**CHAT, "service_tier": "flex"})
+    status, _, data, _ = translated(
+        said, dialect, path, {"model": "m", "messages": USER, "input": "hi", "max_tokens": 9}
+    )
+    assert status == 200, data
+    assert dialect_for(b"POST", path.encode()).settle(data, False).service_tier == tier

@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from gateway.errors import CallError
-from gateway.translation.bridge import chat, counting, embeddings, messages, responses
+from gateway.translation.bridge import chat, completions, counting, embeddings, gemini, messages, responses
 from gateway.translation.bridge.channel import HEARD, Heard
 from gateway.translation.bridge.failing import as_call_error, passed_headers
 from gateway.translation.engine import Reply, Request
@@ -20,6 +20,10 @@ HANDLERS: dict[str, Handler] = {
     "openai.chat": chat.ask,
     "openai.responses": responses.ask,
     "openai.embeddings": embeddings.ask,
+    "openai.completions": completions.ask,
+    "gemini.generate": gemini.ask,
+    "gemini.stream": gemini.ask,
+    "gemini.tokens": gemini.count,
     "anthropic.messages": messages.ask,
     "anthropic.tokens": counting.ask,
 }
@@ -44,7 +48,8 @@ async def answer(request: Request) -> Reply:
         return Reply(error.status, [JSON, *error.headers], request.dialect.error_body(error))
     if isinstance(body, bytes):
         return Reply(200, [JSON, *passed_headers(heard)], body)
-    return Reply(200, [EVENTS, *passed_headers(heard)], _unbroken(body, request, heard))
+    kind = JSON if gemini.is_array(request) else EVENTS
+    return Reply(200, [kind, *passed_headers(heard)], _unbroken(body, request, heard))
 
 
 async def _unbroken(events: AsyncIterator[bytes], request: Request, heard: Heard) -> AsyncIterator[bytes]:
@@ -53,7 +58,11 @@ async def _unbroken(events: AsyncIterator[bytes], request: Request, heard: Heard
         async for event in events:
             yield event
     except Exception as exc:
-        yield request.dialect.error_event(as_call_error(exc, request, heard))
+        error = as_call_error(exc, request, heard)
+        if gemini.is_array(request):
+            yield b"," + request.dialect.error_body(error) + b"]"
+        else:
+            yield request.dialect.error_event(error)
     finally:
         close = getattr(events, "aclose", None)
         if close is not None:

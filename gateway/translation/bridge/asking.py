@@ -30,6 +30,9 @@ CHAT = frozenset(
 _MOST_KNOWN = 20_000
 """Names come from clients; the list has some thousand."""
 
+_TAKEN_BY = {"input_audio": ("openai", "gemini"), "video_url": ("openai", "gemini")}
+"""Types of parts, and which vendors' models are sent them."""
+
 _ROUTES = {"bedrock": "bedrock/converse"}
 """Converse speaks for every model of Bedrock; left alone, litellm guesses an older API by the model's name."""
 
@@ -38,6 +41,12 @@ RESPONSES = frozenset(
         *("input", "include", "instructions", "max_output_tokens", "parallel_tool_calls", "reasoning", "temperature"),
         *("text", "tool_choice", "tools", "top_p", "truncation", "user", "service_tier", "safety_identifier"),
         "prompt_cache_key",
+    )
+)
+COMPLETIONS = frozenset(
+    (
+        *("max_tokens", "temperature", "top_p", "n", "stop", "presence_penalty", "frequency_penalty", "logit_bias"),
+        *("seed", "user"),
     )
 )
 EMBEDDINGS = frozenset(("input", "dimensions", "encoding_format", "user", "input_type"))
@@ -67,6 +76,17 @@ def picked(body: dict[str, Any], fields: frozenset[str]) -> dict[str, Any]:
         if isinstance(tool, dict) and tool.get("type") == "mcp":
             raise refused("Tools of the type 'mcp' are not translated: call the MCP server yourself.", param="tools")
     return {name: value for name, value in body.items() if name in fields and value is not None}
+
+
+def understood(request: Request, messages: Any) -> None:
+    """CallError 400 for parts that the provider has no ears or eyes for, and litellm would leave out in silence."""
+    for message in messages if isinstance(messages, list) else ():
+        parts = message.get("content") if isinstance(message, dict) else None
+        for part in parts if isinstance(parts, list) else ():
+            kind = part.get("type") if isinstance(part, dict) else None
+            takers = _TAKEN_BY.get(kind) if isinstance(kind, str) else None
+            if takers is not None and request.backend.vendor not in takers:
+                raise refused(f"{request.backend.name} takes no parts of the type {kind!r}.", param="messages")
 
 
 def model_of(request: Request, body: dict[str, Any]) -> str:

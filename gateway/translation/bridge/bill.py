@@ -77,9 +77,41 @@ def messages_usage(heard: Heard) -> dict[str, Any] | None:
             "output_tokens": usage.output_tokens or 0,
             "output_tokens_details": _without_none({"thinking_tokens": usage.reasoning_tokens}),
             "server_tool_use": _searches(usage),
+            "service_tier": answer.service_tier,
             "provider_usage": _raw(answer),
         }
     )
+
+
+def gemini_usage(heard: Heard) -> dict[str, Any] | None:
+    """Google's object, whose candidates leave out what was thought. It has no words for what is written to a cache and
+    for searches: those are read again by the gateway only."""
+    answer = heard.answer()
+    usage = answer.usage
+    if usage is None:
+        return None
+    thought = usage.reasoning_tokens or 0
+    return _without_none(
+        {
+            "promptTokenCount": usage.input_tokens or 0,
+            "candidatesTokenCount": max(0, (usage.output_tokens or 0) - thought),
+            "thoughtsTokenCount": usage.reasoning_tokens,
+            "cachedContentTokenCount": usage.cached_input_tokens,
+            "totalTokenCount": (usage.input_tokens or 0) + (usage.output_tokens or 0),
+            "promptTokensDetails": _modalities(AUDIO=usage.audio_input_tokens, IMAGE=usage.image_input_tokens),
+            "candidatesTokensDetails": _modalities(AUDIO=usage.audio_output_tokens, IMAGE=usage.image_output_tokens),
+            "cacheWriteTokenCount": usage.cache_write_tokens,
+            "cacheWrite5mTokenCount": usage.cache_write_5m_tokens,
+            "cacheWrite1hTokenCount": usage.cache_write_1h_tokens,
+            "webSearchRequests": usage.web_searches,
+            "serviceTier": answer.service_tier,
+            "providerUsage": _raw(answer),
+        }
+    )
+
+
+def _modalities(**counts: int | None) -> list[dict[str, Any]] | None:
+    return [{"modality": name, "tokenCount": count} for name, count in counts.items() if count] or None
 
 
 def _input_details(usage: Usage) -> dict[str, Any] | None:

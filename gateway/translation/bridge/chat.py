@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -22,11 +23,12 @@ async def ask(request: Request, heard: Heard) -> bytes | AsyncIterator[bytes]:
     fields = asking.picked(body, asking.CHAT)
     if "messages" not in fields:
         raise asking.refused("'messages' is missing.", param="messages")
+    asking.understood(request, fields["messages"])
     if request.backend.vendor == "gemini":
         fields["messages"] = without_cache_hints(fields["messages"])
     if not body.get("stream"):
-        whole = await litellm.acompletion(**asking.provider(request, model), **fields)
-        return _encode(_whole(whole, model, heard))
+        response = await litellm.acompletion(**asking.provider(request, model), **fields)
+        return _encode(whole(response, model, heard))
     options = body.get("stream_options")
     wants_usage = isinstance(options, dict) and options.get("include_usage") is True
     chunks = await litellm.acompletion(**asking.provider(request, model), **fields, **asking.streaming(request))
@@ -42,10 +44,15 @@ def without_cache_hints(messages: Any) -> Any:
     return messages
 
 
-def _whole(response: Any, model: str, heard: Heard) -> dict[str, Any]:
+def whole(response: Any, model: str, heard: Heard) -> dict[str, Any]:
+    """An answer as OpenAI writes it, with what the provider says of itself."""
     said = dumped(response)
-    said["model"] = heard.answer().model or model
+    answer = heard.answer()
+    said["model"] = answer.model or model
     said.pop("usage", None)
+    said.pop("service_tier", None)
+    if answer.service_tier is not None:
+        said["service_tier"] = answer.service_tier
     if (usage := bill.chat_usage(heard)) is not None:
         said["usage"] = usage
     return said
@@ -53,6 +60,17 @@ def _whole(response: Any, model: str, heard: Heard) -> dict[str, Any]:
 
 async def stream(chunks: Any, model: str, heard: Heard, wants_usage: bool) -> AsyncIterator[bytes]:
     last: dict[str, Any] = {}
+    async with aclosing(pieces(chunks, model, heard)) as found:
+        async for said in found:
+            last = said
+            yield b"data: " + _encode(said) + b"\n\n"
+    if wants_usage and (usage := usage_chunk(last, heard)) is not None:
+        yield b"data: " + _encode(usage) + b"\n\n"
+    yield DONE
+
+
+async def pieces(chunks: Any, model: str, heard: Heard) -> AsyncGenerator[dict[str, Any]]:
+    """The chunks that say something, without usage; when it has ended, all that the provider sent was heard."""
     answered: str | None = None
     try:
         async for chunk in chunks:
@@ -60,15 +78,19 @@ async def stream(chunks: Any, model: str, heard: Heard, wants_usage: bool) -> As
             said.pop("usage", None)
             answered = answered or heard.answer().model or model
             said["model"] = answered
-            last = said
             if any(choice.get("delta") or choice.get("finish_reason") for choice in said.get("choices", ())):
-                yield b"data: " + _encode(said) + b"\n\n"
+                yield said
         await heard.drain()
     finally:
         await closed(chunks, heard)
-    if wants_usage and (usage := bill.chat_usage(heard)) is not None:
-        yield b"data: " + _encode({**last, "choices": [], "usage": usage}) + b"\n\n"
-    yield DONE
+
+
+def usage_chunk(last: dict[str, Any], heard: Heard) -> dict[str, Any] | None:
+    """What ends a stream that was asked for its usage; None where the provider reported none."""
+    usage, tier = bill.chat_usage(heard), heard.answer().service_tier
+    if usage is None:
+        return None
+    return {**last, "choices": [], "usage": usage, **({"service_tier": tier} if tier is not None else {})}
 
 
 def dumped(response: Any) -> dict[str, Any]:

@@ -36,6 +36,7 @@ async def ask(request: Request, heard: Heard) -> bytes | AsyncIterator[bytes]:
         model=where["model"], input=asked, responses_api_request=fields, custom_llm_provider=vendor
     )
     passed = asking.picked(as_chat, asking.CHAT)
+    asking.understood(request, passed["messages"])
     if vendor == "gemini":
         passed["messages"] = chat.without_cache_hints(passed["messages"])
     if not body.get("stream"):
@@ -57,8 +58,12 @@ async def ask(request: Request, heard: Heard) -> bytes | AsyncIterator[bytes]:
 
 
 def _billed(said: dict[str, Any], model: str, heard: Heard) -> dict[str, Any]:
-    said["model"] = heard.answer().model or model
+    answer = heard.answer()
+    said["model"] = answer.model or model
     said.pop("usage", None)
+    said.pop("service_tier", None)
+    if answer.service_tier is not None:
+        said["service_tier"] = answer.service_tier
     said.pop("provider_specific_fields", None)
     said["store"] = False
     if not said["id"].startswith("resp_"):
