@@ -270,7 +270,7 @@ def _facts(view: View) -> list[Fact]:
         Fact("Version", Figure((("main", state.version),))),
         Fact("Started", started),
         Fact("Configuration", Figure((("main", state.settings_source),)), is_mono=True),
-        Fact("Workers", Figure((("main", f"{state.settings.server.workers}; this page is of worker {state.worker}"),))),
+        Fact("Workers", Figure((("main", f"{state.settings.server.workers}; routes are those of worker {state.worker}"),))),
     ]
 
 
