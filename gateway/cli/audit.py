@@ -91,7 +91,7 @@ def _changes(entry: AuditEntry) -> str:
         return ""
     before, after = (_fields(body) for body in (entry.before, entry.after))
     names = [name for name in after if after[name] != before.get(name)]
-    shown = (f"{name}: {_said(before.get(name))} → {_said(after[name])}" for name in names)
+    shown = (f"{name}: {_said(name, before.get(name))} → {_said(name, after[name])}" for name in names)
     return ", ".join(shown)
 
 
@@ -100,5 +100,7 @@ def _fields(body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _said(value: Any) -> str:
+def _said(name: str, value: Any) -> str:
+    if name.endswith("_at") and isinstance(value, int):
+        return f"{iso_time(value)[:19]}Z"
     return msgspec.json.encode(value).decode()
