@@ -33,6 +33,7 @@ def _bounds(period: str, day: int) -> tuple[int, int]:
     return 0, NEVER
 
 
+@functools.lru_cache(64)
 def spelled(end_us: int) -> str | None:
     """`2026-12-01T00:00:00Z`; None for a period that never ends."""
     if end_us >= NEVER:
