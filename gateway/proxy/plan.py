@@ -16,6 +16,8 @@ from gateway.proxy.table import Table
 from gateway.proxy.target import Target, Way
 
 _TRUE = b"true"
+_NEVER_GUESSED = ("llm", "embedding")
+"""Kinds of calls that are not sent to a provider of another dialect as they stand."""
 
 
 class Plan(msgspec.Struct):
@@ -114,7 +116,8 @@ def _write(plan: Plan, table: Table, head: Head, body: request_body.Body, raw: b
 def _understood(target: Target, head: Head) -> None:
     """CallError 400 where the provider speaks another dialect and nothing translates into it."""
     dialect, speaks = head.dialect, target.upstream.speaks
-    if dialect.kind == "llm" and head.provider is None and dialect.family and speaks and dialect.family not in speaks:
+    is_foreign = bool(dialect.family and speaks and dialect.family not in speaks)
+    if is_foreign and dialect.kind in _NEVER_GUESSED and head.provider is None:
         raise CallError(
             400,
             "dialect_not_translated",
@@ -159,7 +162,9 @@ def plan_unread(table: Table, key: Key, head: Head) -> Plan:
 def _way(table: Table, head: Head, model: str | None) -> Way:
     if head.provider is not None:
         return table.named(head.provider, model)
-    return table.resolve(model) if model is not None else table.without_model()
+    if model is not None:
+        return table.resolve(model)
+    return table.without_model(head.dialect.family or ("gemini" if head.path.startswith(b"/v1beta/") else ""))
 
 
 def _ask(tags: dict[str, str], body: request_body.Body, size: int) -> Ask:

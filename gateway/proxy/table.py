@@ -71,9 +71,14 @@ class Table:
             return 0.0
         return markups.get(tenant or "", markups.get("*", 0.0))
 
-    def without_model(self) -> Way:
-        """Where a path without a model goes: the default provider. CallError 404 without one."""
-        if self.default is None:
+    def without_model(self, family: str = "") -> Way:
+        """Where a path without a model goes: the default provider, or where that does not speak the path's family of
+        dialects the first one that does. CallError 404 without either."""
+        default = self.default
+        if family and (default is None or (default.speaks and family not in default.speaks)):
+            speaks = (self.upstreams[name] for name in self._order if family in self.upstreams[name].speaks)
+            default = next(speaks, default)
+        if default is None:
             raise CallError(
                 404,
                 "model_not_found",
@@ -81,7 +86,7 @@ class Table:
                 "/p/{provider}/… to say which provider is meant.",
                 error_type="invalid_request",
             )
-        return self.named(self.default.name, None)
+        return self.named(default.name, None)
 
     def named(self, provider: str, model: str | None) -> Way:
         """A provider that a path names, and the model there, if there is one. CallError 404 for an unknown provider."""

@@ -1,4 +1,4 @@
-"""What Gemini really answered, read as it was understood by hand."""
+"""Gemini's recorded streams in their other form."""
 
 from __future__ import annotations
 
@@ -13,26 +13,6 @@ RECORDS = [record for record in RECORDS if record["provider"].startswith(("googl
 STREAMS = [record for record in RECORDS if record["streaming"]]
 
 pytestmark = needs_recordings
-
-
-@each([record for record in RECORDS if record.get("expected")])
-def test_it_is_read_as_expected(record: Record) -> None:
-    recorded.assert_read_as_expected(record)
-
-
-@each([record for record in RECORDS if record["status"] >= 400])
-def test_an_error_has_a_message(record: Record) -> None:
-    recorded.assert_an_error_has_a_message(record)
-
-
-@each(STREAMS)
-def test_a_stream_is_incomplete_until_its_finish_reason(record: Record) -> None:
-    recorded.assert_cut_anywhere_it_is_incomplete_before(record, b'"finishReason"')
-
-
-@each(STREAMS)
-def test_first_content(record: Record) -> None:
-    recorded.assert_first_content_is_found(record, b'"candidates"')
 
 
 @each(STREAMS)

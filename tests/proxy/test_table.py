@@ -206,3 +206,22 @@ def test_providers_at_one_address_share_its_connections() -> None:
 def test_markups(tenant: str | None, percent: float) -> None:
     assert table(prices={"markup_percent": {"acme": 10, "*": 5}}).markup_percent(tenant) == percent
     assert table().markup_percent(tenant) == 0
+
+
+@pytest.mark.parametrize(
+    ("family", "name"), [("", "one"), ("openai", "one"), ("anthropic", "claude"), ("gemini", "two"), ("cohere", "one")]
+)
+def test_a_path_without_a_model_goes_to_who_speaks_it(family: str, name: str) -> None:
+    """Batches of Anthropic's and files of Google's are none of OpenAI's, which is the default."""
+    others = {
+        "claude": {"dialect": "anthropic", "base_url": "http://claude.test", "api_key": "sk-3"},
+        "two": {"dialect": "gemini", "base_url": "http://two.test", "api_key": "sk-2"},
+    }
+    of = table(providers={**PROVIDERS, **others}, default_provider="one")
+    assert of.without_model(family).targets[0].upstream.name == name
+    alone = table(providers=others)
+    if family in ("anthropic", "gemini"):
+        assert alone.without_model(family).targets[0].upstream.name == name
+    else:
+        with pytest.raises(CallError, match="no default provider"):
+            alone.without_model(family)
