@@ -15,7 +15,7 @@ from gateway.api.access import reader
 from gateway.api.filters import iso_time
 from gateway.api.requests import json_response
 from gateway.api.scope import bounds_of, state_of
-from gateway.control.in_flight import calls_in_flight, stop_in_flight
+from gateway.control.in_flight import call_in_flight, calls_in_flight, stop_in_flight
 from gateway.control.principal import Principal
 from gateway.control.state import AppState
 from gateway.core.inflight import InFlight
@@ -67,19 +67,22 @@ async def stop(request: Request) -> Response:
 
 async def visible_calls(state: AppState, principal: Principal) -> list[InFlight]:
     """Of all workers, newest first; those that this person may see in the log once they are over."""
-    bounds = bounds_of(principal)
+    return [call for call in await calls_in_flight(state) if _is_visible(call, principal)]
+
+
+def _is_visible(call: InFlight, principal: Principal) -> bool:
     columns = {"tenant": "tenant", "environment": "environment", "key": "key_id"}
-    return [
-        call
-        for call in await calls_in_flight(state)
-        if all(getattr(call, columns[name]) == own for name, own in bounds.items())
-    ]
+    return all(getattr(call, columns[name]) == own for name, own in bounds_of(principal).items())
 
 
 async def stop_call(state: AppState, principal: Principal, request_id: str) -> None:
     """Raises CallError 404 for a call that is over or not theirs to see."""
-    found = any(call.request_id == request_id for call in await visible_calls(state, principal))
-    if not found or not await stop_in_flight(state, request_id, principal.name):
+    found = await call_in_flight(state, request_id)
+    if (
+        found is None
+        or not _is_visible(found, principal)
+        or not await stop_in_flight(state, request_id, principal.name)
+    ):
         message = f"There is no call {request_id[:100]!r} in flight."
         raise CallError(404, "not_in_flight", message, param="request_id")
 

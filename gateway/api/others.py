@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 
 from gateway.api.requests import PROGRESS, own_progress
 from gateway.control.alerts_measure import PART, own_part
-from gateway.control.in_flight import IN_FLIGHT, STOP, own_calls, stop_own
+from gateway.control.in_flight import FIND, IN_FLIGHT, STOP, own_call, own_calls, stop_own
 from gateway.control.machine import WORKING, own_working
 from gateway.control.readings import READINGS, own_readings
 from gateway.control.state import AppState
@@ -16,6 +16,7 @@ def answer_others(app: Starlette) -> None:
     state: AppState = app.state.callgate
     fleet = state.fleet
     fleet.answer(IN_FLIGHT, lambda _: own_calls(state))
+    fleet.answer(FIND, lambda request_id: own_call(state, request_id))
     fleet.answer(STOP, lambda order: stop_own(state, order))
     fleet.answer(PART, lambda metric: own_part(state, metric))
     fleet.answer(PROGRESS, lambda token: own_progress(app, token))

@@ -16,14 +16,23 @@ class Stop(msgspec.Struct, frozen=True):
 
 
 IN_FLIGHT = Question("in flight", type(None), list[InFlight])
+FIND = Question("find", str, list[InFlight])
 STOP = Question("stop", Stop, bool)
 
 
 def own_calls(state: AppState) -> list[InFlight]:
-    """Of this worker, newest first."""
-    if state.in_flight is None:
-        return []
-    return [msgspec.structs.replace(call, worker=state.worker) for call in state.in_flight.calls()]
+    """Of this worker, the newest first, and not all where there are very many."""
+    return _named(state, state.in_flight.calls() if state.in_flight is not None else [])
+
+
+def own_call(state: AppState, request_id: str) -> list[InFlight]:
+    """None or one."""
+    found = state.in_flight.call(request_id) if state.in_flight is not None else None
+    return _named(state, [] if found is None else [found])
+
+
+def _named(state: AppState, calls: list[InFlight]) -> list[InFlight]:
+    return [msgspec.structs.replace(call, worker=state.worker) for call in calls]
 
 
 def stop_own(state: AppState, order: Stop) -> bool:
@@ -36,6 +45,14 @@ async def calls_in_flight(state: AppState) -> list[InFlight]:
     said = await state.fleet.ask(IN_FLIGHT, None)
     calls = [*own_calls(state), *(call for theirs in said.values() for call in theirs)]
     return sorted(calls, key=lambda call: call.request_id, reverse=True)
+
+
+async def call_in_flight(state: AppState, request_id: str) -> InFlight | None:
+    """Whichever worker carries it, however many others there are."""
+    found = own_call(state, request_id)
+    if not found:
+        found = [call for theirs in (await state.fleet.ask(FIND, request_id)).values() for call in theirs]
+    return found[0] if found else None
 
 
 async def stop_in_flight(state: AppState, request_id: str, by: str) -> bool:

@@ -6,12 +6,15 @@ puts those of all workers together.
 
 from __future__ import annotations
 
+from heapq import nlargest
+
 from gateway.core.inflight import InFlight
 from gateway.errors import CallError
 from gateway.proxy import booking
 from gateway.proxy.exchange import Exchange
 from gateway.proxy.gateway import Gateway
 
+MOST = 500
 STOPPED_STATUS = 499
 """Not a 5xx: clients send those again by themselves, which is not what somebody who stops a call wants."""
 
@@ -21,9 +24,13 @@ class InFlightCalls:
         self._gateway = gateway
 
     def calls(self) -> list[InFlight]:
-        """Newest first."""
-        found = [_seen(exchange) for exchange in self._exchanges()]
-        return sorted(found, key=lambda call: call.request_id, reverse=True)
+        """The newest first, `MOST` at most: other calls wait while they are written down."""
+        newest = nlargest(MOST, self._exchanges(), key=lambda exchange: exchange.request_id)
+        return [_seen(exchange) for exchange in newest]
+
+    def call(self, request_id: str) -> InFlight | None:
+        """However old it is; None if this worker does not carry it."""
+        return next((_seen(exchange) for exchange in self._exchanges() if exchange.request_id == request_id), None)
 
     def stop(self, request_id: str, by: str) -> bool:
         """Ends it as a call that was cancelled, billed for what it used; False if this worker does not carry it.

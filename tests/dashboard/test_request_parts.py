@@ -305,6 +305,9 @@ class Flying:
             for tenant in ("acme", "quill")
         ]
 
+    def call(self, request_id: str) -> InFlight | None:
+        return next((call for call in self.calls() if call.request_id == request_id), None)
+
     def stop(self, request_id: str, by: str) -> bool:
         self.stopped.append((request_id, by))
         return True

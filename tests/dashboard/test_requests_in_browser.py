@@ -37,6 +37,9 @@ class Flying:
     def calls(self) -> list[InFlight]:
         return list(self.running)
 
+    def call(self, request_id: str) -> InFlight | None:
+        return next((call for call in self.calls() if call.request_id == request_id), None)
+
     def stop(self, request_id: str, by: str) -> bool:
         before = len(self.running)
         self.running = [call for call in self.running if call.request_id != request_id]
