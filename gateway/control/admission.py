@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import math
 import time
 
 from gateway.control.admission_guard import BOUNDLESS, Guard
 from gateway.control.admission_holding import MICRO, Account, Held, Holding, Meter, Row, Share, part_of
 from gateway.control.admission_queue import Line
+from gateway.control.admission_shares import Shares
 from gateway.control.counters.across import Across
-from gateway.control.counters.allotment import Allotment, Levels
 from gateway.control.counters.board import REPEATS_AT, Board, Record
 from gateway.core.limits import DEFAULT_OUTPUT_TOKENS, Ask, Wait, refusal
 from gateway.core.limits.estimate import Estimator
@@ -50,8 +49,8 @@ class Limits:
         self, settings: Settings, catalog: Catalog, board: Board, sink: Sink = log_event, across: Across | None = None
     ) -> None:
         self.sink = sink
-        self.across = across
-        """What machines share; None for one machine alone."""
+        self.shares = Shares(across, self._tell_shared) if across is not None else None
+        """Of what machines share; None for one machine alone."""
         self.board = board
         self.estimator = Estimator(catalog)
         self.holdings: dict[object, Holding] = {}
@@ -111,8 +110,8 @@ class Limits:
             self._count(holding, lease, ask, tokens, second)
             if holding.accounts:
                 self._reserve(holding, lease, ask, now_us)
-            if self.across is not None:
-                self._take_shares(self.across, holding, lease, ask, tokens, now_us)
+            if self.shares is not None:
+                self._take_shares(self.shares, holding, lease, ask, tokens, now_us)
         except (CallError, Wait):
             lease.release(now_us)
             raise
@@ -170,55 +169,24 @@ class Limits:
             ):
                 self._over_rate(meter, used, lease, ask, tokens, second)
 
-    def _take_shares(self, across: Across, holding: Holding, lease: Held, ask: Ask, tokens: int, now_us: int) -> None:
+    def _take_shares(self, shares: Shares, holding: Holding, lease: Held, ask: Ask, tokens: int, now_us: int) -> None:
         """This call's parts of what machines share; what was taken is in the lease when one of them is refused. Raises
         Wait where Redis has not said yet whether there is enough."""
+        across = shares.across
         if across.refuses:
             raise refusal.unknown(across.why)
-        shares = self._shares(across, holding, lease.amount, tokens)
+        parts = shares.of(holding, lease.amount, tokens)
         if not ask.waited:
-            needs = [(share.allotment, share.amount) for share, _ in shares]
+            needs = [(share.allotment, share.amount) for share, _ in parts]
             if across.must_ask(needs, now_us):
                 raise Wait(refusal.unknown("Redis has not answered yet"), functools.partial(across.enter, needs))
-        for share, held_by in shares:
+        for share, held_by in parts:
             if across.take(share.allotment, share.amount, now_us):
                 lease.shares = (*lease.shares, share)
             elif isinstance(held_by, Account):
                 self._over_budget(held_by, now_us)
             else:
                 self._over_share(held_by, share, lease)
-
-    def _shares(self, across: Across, holding: Holding, money: int, tokens: int) -> list[tuple[Share, Meter | Account]]:
-        """What a call takes of what machines share, and which limit or budget asks for it."""
-        shares: list[tuple[Share, Meter | Account]] = []
-        for meter in holding.meters:
-            rule = meter.rule
-            for of, limit, amount in (
-                ("requests", rule.requests, 1),
-                ("tokens", rule.tokens, tokens),
-                ("places", rule.concurrent, 1),
-            ):
-                if limit is not None:
-                    allotment = across.allotment(f"{rule.name}:{of}", limit, lasting=of == "places")
-                    shares.append((Share(allotment, amount, of), meter))
-        for account in holding.accounts:
-            shares.append((Share(self._allotment(across, account), money, "money"), account))
-        return shares
-
-    def _allotment(self, across: Across, account: Account) -> Allotment:
-        """This process's part of a budget's running period. Its levels go by what all machines have spent."""
-        rule, period = account.rule, account.begin
-        found = across.allotment(f"{rule.name}:{period}", rule.limit, lasting=True, bounded=rule.hard)
-        if found.levels is None:
-            amounts = {f"{level:g}": math.ceil(level * rule.limit / 100) for level in rule.levels}
-
-            def tell(level: str, spent: int) -> None:
-                number = list(amounts).index(level) + 1
-                if self.board.first_to(account.record, period, number):  # not while Redis was gone
-                    self.sink(_budget_alert(account, float(level), spent, time.time_ns() // 1000))
-
-            found.levels = Levels(dict(amounts), functools.partial(account.purse.spent, period), tell)
-        return found
 
     def _over_share(self, meter: Meter, share: Share, lease: Held) -> None:
         self.refused["rate"] += 1
@@ -271,7 +239,7 @@ class Limits:
 
     def look_at_levels(self, account: Account, now_us: int) -> None:
         """Sends what has been reached and nobody has sent yet; where machines share, Redis says whose it is to send."""
-        if self.across is not None and not self.across.alone:
+        if self._by_all:
             return
         rule = account.rule
         period = account.period_at(now_us)
@@ -286,13 +254,21 @@ class Limits:
                 self.sink(_budget_alert(account, level, spent, now_us))
         account.next_at = NEVER
 
+    @property
+    def _by_all(self) -> bool:
+        """Whether budgets' levels go by what all machines have spent."""
+        return self.shares is not None and not self.shares.across.alone
+
+    def _tell_shared(self, account: Account, period: int, place: int, spent: int) -> None:
+        """A level that all machines have reached together is this one's to tell: not if it did while Redis was gone."""
+        if self.board.first_to(account.record, period, place + 1):
+            self.sink(_budget_alert(account, account.rule.levels[place], spent, time.time_ns() // 1000))
+
     def reached(self, account: Account, spent: int) -> list[float]:
         """The levels of the running period that this machine has told, or should have before a crash."""
-        rule = account.rule
-        if self.across is None or self.across.alone:
-            return [level for level in rule.levels if spent * 100 >= level * rule.limit]
-        levels = self._allotment(self.across, account).levels
-        return [float(level) for level in levels.ours] if levels is not None else []
+        if self.shares is not None and self._by_all:
+            return self.shares.ours(account)
+        return [level for level in account.rule.levels if spent * 100 >= level * account.rule.limit]
 
     # ------------------------------------------------------------------ what applies
 

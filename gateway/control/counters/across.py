@@ -163,6 +163,10 @@ class Across:
             found.credit = max(1, int(limit * self.settings.allotment_percent / 100))
         return found
 
+    def known(self, name: str) -> Allotment | None:
+        """The one of that name, where there is one."""
+        return self._allotments.get(name)
+
     def take(self, allotment: Allotment, amount: int, now_us: int) -> bool:
         taken = allotment.take(amount, now_us, alone=self.alone)
         if allotment.pressed or allotment.held < allotment.credit:
