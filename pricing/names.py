@@ -66,6 +66,7 @@ _NAMINGS = {
     "friendli": Naming(("friendliai/",), ("friendliai",)),
     "featherless": Naming(("featherless_ai/",), ("featherless_ai",)),
     "vercel": Naming(("vercel_ai_gateway/",), ("vercel_ai_gateway",)),
+    "ollama-native": Naming(("ollama/",), ("ollama",)),
     "vllm": Naming(("hosted_vllm/",), ("hosted_vllm",)),
     "qwen": Naming(("dashscope/",), ("dashscope",)),
 }

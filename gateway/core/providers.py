@@ -17,6 +17,7 @@ DIALECTS = {
     "gemini": "x-goog-api-key",
     "cohere": "bearer",
     "bedrock": "bearer",
+    "ollama": "bearer",
     "mcp": "bearer",
 }
 """What a provider can speak, and the header its key goes in unless the provider's row says otherwise."""
@@ -164,6 +165,8 @@ _ROUTERS = (
 
 _LOCAL = (
     _c("ollama", "Ollama", "http://127.0.0.1:11434/v1"),
+    _c("ollama-native", "Ollama, its own API", "http://127.0.0.1:11434",
+       dialect="ollama", ask_usage=False, price_prefix="ollama"),
     _c("vllm", "vLLM", "http://127.0.0.1:8000/v1", price_prefix="hosted_vllm"),
     _c("sglang", "SGLang", "http://127.0.0.1:30000/v1", price_prefix=""),
     _c("llamacpp", "llama.cpp", "http://127.0.0.1:8080/v1", price_prefix=""),

@@ -11,6 +11,7 @@ from gateway.dialects.bedrock_endpoints import ENDPOINTS as BEDROCK
 from gateway.dialects.cohere_endpoints import ENDPOINTS as COHERE
 from gateway.dialects.gemini_endpoints import ENDPOINTS as GEMINI
 from gateway.dialects.mcp import Mcp, McpChannel
+from gateway.dialects.ollama import ENDPOINTS as OLLAMA
 from gateway.dialects.openai_endpoints import ENDPOINTS as OPENAI
 from gateway.dialects.realtime import Realtime
 
@@ -26,6 +27,7 @@ _BY_ENDPOINT: tuple[tuple[bytes, re.Pattern[bytes], Dialect], ...] = (
     *BEDROCK,
     *COHERE,
     *GEMINI,
+    *OLLAMA,
     *OPENAI,
     (b"GET", re.compile(rb"/realtime$"), Realtime()),
 )

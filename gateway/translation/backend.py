@@ -12,6 +12,7 @@ VENDORS = {
     "gemini": "gemini",
     "cohere": "cohere_chat",
     "bedrock": "bedrock",
+    "ollama": "ollama_chat",
 }
 """What litellm calls who speaks a dialect. A dialect that is not here is no translation's end."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import cast
@@ -19,6 +20,9 @@ from gateway.translation.engine import Engine, Reply, Request
 
 KEY_HEADERS = frozenset((b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key"))
 """Where the gateway puts the provider's key; the client's own never come this far."""
+
+TURN_S = 0.002
+"""After so long of translating without a pause other calls have their turn."""
 
 log = logging.getLogger("callgate.translation")
 
@@ -66,6 +70,10 @@ class Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._answering: asyncio.Task[None] | None = None
+        self._unsent: list[bytes] = []
+        """Pieces of a stream made in this turn of the loop."""
+        self._since = 0.0
+        """When the first of them was made."""
         self._transport: asyncio.Transport
 
     # ------------------------------------------------------------------ the connection
@@ -126,6 +134,7 @@ class Connection(asyncio.Protocol):
             await self._send(reply)
         except Exception:
             log.exception("translation: %r broke", request)
+            self._flush()
             self._transport.abort()
 
     async def _send(self, reply: Reply) -> None:
@@ -137,11 +146,26 @@ class Connection(asyncio.Protocol):
         try:
             async for events in reply.body:
                 if events:
-                    self._transport.write(b"%x\r\n%b\r\n" % (len(events), events))
+                    self._write_soon(b"%x\r\n%b\r\n" % (len(events), events))
+                    if time.monotonic() - self._since > TURN_S:
+                        await asyncio.sleep(0)
                 await self._writable.wait()
         finally:
             await _close(reply.body)
-        self._transport.write(b"0\r\n\r\n")
+        self._write_soon(b"0\r\n\r\n")
+
+    def _write_soon(self, data: bytes) -> None:
+        """What comes from the provider at once is translated in one turn of the loop, in which nobody could read it:
+        it is written at the turn's end, together."""
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+            self._since = time.monotonic()
+        self._unsent.append(data)
+
+    def _flush(self) -> None:
+        if self._unsent and not self._transport.is_closing():
+            self._transport.write(b"".join(self._unsent))
+        self._unsent = []
 
 
 def _head(reply: Reply) -> bytes:

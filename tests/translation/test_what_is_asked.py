@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from gateway.dialects import dialect_for
-from tests.translation.provider import KEY, Got, translated, whole
+from tests.translation.provider import KEY, Answer, Got, translated, whole
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -332,3 +333,38 @@ def test_the_tier_that_decides_the_price_comes_through(dialect: str, tier: str, 
     )
     assert status == 200, data
     assert dialect_for(b"POST", path.encode()).settle(data, False).service_tier == tier
+
+
+def test_ollama_is_asked_in_its_own_words() -> None:
+    said = {
+        "model": "llama3.2",
+        "created_at": "2026-01-01T00:00:00Z",
+        "message": {"role": "assistant", "content": "yes"},
+        "done": True,
+        "done_reason": "stop",
+        "prompt_eval_count": 26,
+        "eval_count": 7,
+    }
+    body = {"model": "llama3.2", "messages": USER, "temperature": 0.5, "max_tokens": 9}
+    status, _, data, provider = translated(whole(said), "ollama", "/v1/chat/completions", body)
+    assert status == 200, data
+    (got,) = provider.got
+    assert (got.path, got.json["messages"]) == ("/api/chat", [{"role": "user", "content": "hi", "images": []}])
+    assert (got.json["options"]["temperature"], got.json["options"]["num_predict"]) == (0.5, 9)
+    read = dialect_for(b"POST", b"/v1/chat/completions").read(data, False, 200)
+    assert read.usage is not None
+    assert (read.text, read.usage.input_tokens, read.usage.output_tokens) == ("yes", 26, 7)
+    lines = [{**said, "message": {"role": "assistant", "content": "ye"}, "done": False}, said]
+    pieces = [json.dumps(one).encode() + b"\n" for one in lines]
+    stream = Answer(pieces, content_type="application/x-ndjson")
+    asks = {**body, "stream": True, "stream_options": {"include_usage": True}}
+    _, _, data, _ = translated(stream, "ollama", "/v1/chat/completions", asks)
+    read = dialect_for(b"POST", b"/v1/chat/completions").read(data, True, 200)
+    assert read.usage is not None
+    assert (read.text, read.complete, read.usage.output_tokens) == ("yeyes", True, 7)
+
+
+def test_ollama_s_embeddings_are_on_its_other_surface() -> None:
+    status, _, data, provider = translated(CHAT_ANSWER, "ollama", "/v1/embeddings", {"model": "m", "input": "hi"})
+    assert (status, provider.got) == (400, [])
+    assert "OpenAI surface" in json.loads(data)["error"]["message"]

@@ -18,6 +18,8 @@ async def ask(request: Request, heard: Heard) -> bytes:
     fields = asking.picked(body, asking.EMBEDDINGS)
     if "input" not in fields:
         raise asking.refused("'input' is missing.", param="input")
+    if request.backend.vendor == "ollama_chat":
+        raise asking.refused(f"{request.backend.name}: embeddings go to Ollama's OpenAI surface (…/v1) instead.")
     where = asking.provider(request, model)
     if request.backend.vendor == "cohere_chat":
         where["model"] = f"cohere/{model}"
