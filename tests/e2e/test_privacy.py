@@ -9,14 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 
 import pytest
 
 from tests.e2e.harness import ADMIN_KEY, APP_KEY, UPSTREAM_KEY, VIEWER_KEY, Gateway, configuration, wait_for
+from tests.e2e.planted import content, everywhere, recorded, secrets
 from tests.e2e.upstream import DONE, Upstream, completion
 from tests.e2e.wire import Message, Wire, answer, stream_head
-from tests.recorder import redaction_corpus as corpus
 
 SEALING_KEY = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 PROVIDER_SECRET = "Pr0viderHeaderSecret77aa88bb"
@@ -68,31 +67,6 @@ def private(tmp_path_factory: pytest.TempPathFactory, scripted: Upstream) -> Ite
 @pytest.fixture(autouse=True)
 def provider(scripted: Upstream) -> None:
     scripted.script = echoes
-
-
-def secrets(seed: int) -> list[tuple[str, list[str]]]:
-    random = Random(seed)
-    return [corpus.made(template, random) for template in corpus.SECRETS.values()]
-
-
-def content(path: Path) -> bytes:
-    try:
-        return path.read_bytes() if path.is_file() else b""
-    except FileNotFoundError:  # it was being replaced
-        return b""
-
-
-def everywhere(gateway: Gateway) -> bytes:
-    """All files of the data folder but the journal's segment being written, what the processes said, metrics, pages."""
-    files = b"".join(content(path) for path in sorted(gateway.data.rglob("*")) if "journal" not in path.parts)
-    pages = [gateway.get(path)[1] for path in ("/metrics", "/", "/requests", "/costs", "/api/requests?limit=1000")]
-    return files + "".join(gateway.output).encode() + json.dumps(pages, ensure_ascii=False).encode()
-
-
-def recorded(gateway: Gateway, *answers: Message) -> None:
-    for each in answers:
-        gateway.row_of(each)
-    wait_for(lambda: json.loads((gateway.data / "recorder.json").read_bytes())["backlog_bytes"] == 0, "all is recorded")
 
 
 def test_planted_secrets_are_nowhere(private: Gateway) -> None:
