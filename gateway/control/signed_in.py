@@ -52,17 +52,17 @@ class SignedInBook:
         return self._directory.store
 
     async def note(self, user_id: str, session: SignedIn) -> None:
-        """A store that is down keeps nobody out. What ran out since the last sign-in is forgotten."""
+        """A store that is down keeps nobody out. What has run out meanwhile, of anybody, is forgotten."""
         try:
             await self._store.put_document(KIND, f"{user_id}/{session.session_id}", msgspec.json.encode(session))
-            for document in await self._store.documents(KIND, prefix=f"{user_id}/", limit=MOST):
-                if self._decode(document.body).until < session.began_at:
-                    await self._store.delete_document(KIND, document.id)
+            await self._forget_before(session.began_at)
         except StoreError as exc:
             log.warning("a session is in no list: %s", exc)
 
     async def of(self, user: User) -> list[SignedIn]:
         """Those that work, the newest first."""
+        if user.disabled_at is not None:
+            return []
         at = now_us()
         documents = await self._store.documents(KIND, prefix=f"{user.user_id}/", limit=MOST, newest=True)
         found = [self._decode(document.body) for document in documents]
@@ -83,6 +83,14 @@ class SignedInBook:
         await self._store.put_document("ended_session", session_id, msgspec.json.encode(ended), audit=audit)
         await self.forget(user.user_id, session_id)
         return found
+
+    async def _forget_before(self, at: int) -> None:
+        after = None
+        while page := await self._store.documents(KIND, after=after, limit=MOST):
+            for document in page:
+                if self._decode(document.body).until < at:
+                    await self._store.delete_document(KIND, document.id)
+            after = page[-1].id
 
     async def forget(self, user_id: str, session_id: str) -> None:
         await self._store.delete_document(KIND, f"{user_id}/{session_id}")

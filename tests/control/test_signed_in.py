@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import msgspec
 import pytest
 
 from gateway.control.directory import User
@@ -95,11 +96,19 @@ def test_signed_out_everywhere_is_nowhere(identity: Identity, ann: User) -> None
 
 def test_what_ran_out_is_forgotten(identity: Identity, ann: User) -> None:
     at = now_us()
-    run(identity.sessions.book.note(ann.user_id, SignedIn("old", at - 10, at - 5, "10.0.0.9", "")))
+    for user_id in (ann.user_id, *(f"somebody-{number}" for number in range(250))):
+        document = msgspec.json.encode(SignedIn("old", at - 10, at - 5, "10.0.0.9", ""))
+        run(identity.directory.store.put_document("session", f"{user_id}/old", document))
     assert listed(identity, ann) == []
     sign_in(identity, ann)
-    notes = run(identity.directory.store.documents("session", prefix=f"{ann.user_id}/"))
-    assert len(notes) == 1
+    assert len(run(identity.directory.store.documents("session"))) == 1
+
+
+def test_who_is_disabled_is_signed_in_nowhere(identity: Identity, ann: User) -> None:
+    run(identity.people.create("bob@example.com", role="admin", actor="cli"))
+    cookie = sign_in(identity, ann)
+    run(identity.people.change(ann.user_id, disabled=True, actor="cli"))
+    assert (listed(identity, ann), is_in(identity, cookie)) == ([], False)
 
 
 @pytest.mark.parametrize(

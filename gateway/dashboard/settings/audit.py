@@ -105,7 +105,7 @@ def _row(here: Desk, entry: AuditEntry, kind: str) -> AuditRow:
         _person(here, entry.actor),
         with_query(urls.AUDIT, {"kind": kind, "actor": entry.actor}),
         entry.action.replace("_", " "),
-        entry.kind,
+        entry.kind.replace("_", " "),
         _person(here, f"user:{entry.id}").removeprefix("user:")
         if entry.kind == "user"
         else str(named.get("name") or named.get("slug") or entry.id),
