@@ -214,6 +214,7 @@ class Outline(msgspec.Struct):
     totals: Totals
     """Requests, errors, cancelled and cost; what else there is was not added up."""
     latency: Distribution
+    """Empty where only unpriced calls were asked for: no histogram is kept of them."""
     parts: list[tuple[int, Totals]]
     """(start of the interval, the same of it), those without calls too."""
 

@@ -206,7 +206,7 @@ def value_of(span: Span, name: str) -> str | None:
 
 
 def cost_source_of(span: Span) -> str | None:
-    if span.cost_source == "none":
+    if span.cost_nanousd is None:
         return "none" if is_unpriced(span) else None
     priced = span.cost_source in ("catalog", "override")
     return "estimate" if priced and span.usage_source == "estimated" else span.cost_source

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.core.span import Span
@@ -19,7 +20,7 @@ from gateway.store.sqlite.question import Question, asked_of_columns, scope_of
 from gateway.store.sqlite.series import TOLD
 from gateway.store.sqlite.tally import Shape
 from tests.store import contract, naive
-from tests.store.naive import make_span
+from tests.store.naive import DAY, T0, make_span
 
 BEFORE_IT = """
 DELETE FROM rollups_hourly WHERE series IN (SELECT id FROM series WHERE scope GLOB 'placed:*');
@@ -36,6 +37,7 @@ ASKED = [
     SpanFilter(environment=("staging",), user=("ann",)),
     SpanFilter(tags=(("team", ("a", "b")),), tenant=("globex",)),
     SpanFilter(tags=(("feature", ("chat",)),), status=("error",)),
+    SpanFilter(unpriced=True),
     SpanFilter(exclude=(("tag:feature", ("search",)), ("tag:userId", ("ann",)))),
 ]
 
@@ -78,6 +80,9 @@ async def check(store: SqliteStore, spans: list[Span]) -> None:
         chosen = [span for span in spans if naive.matches(span, which)]
         await contract.check_totals(store, which, chosen)
         await contract.check_groups(store, which, chosen)
+        whole = msgspec.structs.replace(which, from_us=T0, to_us=T0 + 3 * DAY)
+        outline = await store.outline(whole, width_us=DAY)
+        assert outline.totals.requests == sum(totals.requests for _, totals in outline.parts) == len(chosen)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +103,8 @@ def tidy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (SpanFilter(tags=(("team", ("a",)),)), "tenant", "placed:tag:team"),
         (SpanFilter(exclude=(("tenant", ("acme",)),)), "cost_source", "placed:cost_source"),
         (SpanFilter(), "cost_source", "placed:cost_source"),
+        (SpanFilter(unpriced=True, tenant=("acme",)), None, "placed:cost_source"),
+        (SpanFilter(unpriced=True, model=("fast",)), None, None),
         (SpanFilter(tags=(("feature", ("chat",)),), status=("429",)), None, "call"),
         (SpanFilter(tags=(("feature", ("chat",)), ("environment", ("staging",)))), "model", "call"),
         (SpanFilter(tags=(("tenantSlug", ("acme",)),)), None, "tenant"),

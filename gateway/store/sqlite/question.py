@@ -98,9 +98,10 @@ async def all_placed(reader: Reader) -> bool:
 async def scope_of(reader: Reader, question: Question) -> str | None:
     """The scope of series that answers; `call` is the cube; None: only rows do."""
     which, by = question.which, question.by
-    if has_row_filters(msgspec.structs.replace(which, user=())):
+    unpriced = which.unpriced and not question.shape.spreads
+    if has_row_filters(msgspec.structs.replace(which, user=(), unpriced=which.unpriced and not unpriced)):
         return None
-    open_ended = {TAG + key for key, _ in which.tags}
+    open_ended = {TAG + key for key, _ in which.tags} | ({COST_SOURCE} if unpriced else set())
     open_ended |= {USER} if which.user else set()
     open_ended |= {by} if by is not None and (by in (USER, COST_SOURCE) or by.startswith(TAG)) else set()
     if not open_ended:
@@ -110,7 +111,7 @@ async def scope_of(reader: Reader, question: Question) -> str | None:
         return None
     if not await _rolled_up(reader, scope):
         return None
-    rest = msgspec.structs.replace(which, user=(), tags=(), from_us=None, to_us=None)
+    rest = msgspec.structs.replace(which, user=(), tags=(), unpriced=False, from_us=None, to_us=None)
     if scope != COST_SOURCE and rest == SpanFilter() and by in (None, scope):
         return scope
     placed = scope.removeprefix(TAG) not in TOLD and _names_places(rest) and await all_placed(reader)

@@ -79,6 +79,8 @@ USER = "user"
 TAG = "tag:"
 COST_SOURCE = "cost_source"
 """Who said what a call costs, see `cost_source_of`. Known by place only; its spreads are not kept."""
+UNPRICED = "none"
+"""The cost source of what was used and has no price: exactly the calls that `unpriced` counts."""
 PLACED = "placed:"
 """Prefix of scopes whose series are of one tenant and one environment each: of `user`, of `cost_source`, and of tags
 but those of TOLD."""
@@ -172,8 +174,10 @@ def placed_series_of(span: Span) -> Iterator[Series]:
 def cost_source_of(span: Span) -> str | None:
     """`provider`, `catalog`, `override` or `cache`; `estimate` where a price was applied to usage that is a guess;
     `none` where something was used that has no price. None where nothing was used."""
+    if span.cost_nanousd is None:
+        return UNPRICED if is_unpriced(span, None) else None
     if span.cost_source == "none":
-        return "none" if is_unpriced(span, span.cost_nanousd) else None
+        return None
     guessed = span.usage_source == "estimated" and span.cost_source in ("catalog", "override")
     return "estimate" if guessed else span.cost_source
 

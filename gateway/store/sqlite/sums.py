@@ -18,6 +18,7 @@ from gateway.store.sqlite.series import (
     PLACE,
     PLACED,
     TAG,
+    UNPRICED,
 )
 from gateway.store.sqlite.walk import Walk, walk_rows
 from gateway.store.sqlite.where import (
@@ -42,7 +43,8 @@ OF_ROWS = {
     ),
 }
 """Counters that are not the sum of the column of their name."""
-OF_COST_SOURCE = """CASE WHEN {alias}.cost_source = 'none' THEN CASE WHEN {alias}.unpriced THEN 'none' END
+OF_COST_SOURCE = """CASE WHEN {alias}.cost_nanousd IS NULL THEN CASE WHEN {alias}.unpriced THEN 'none' END
+WHEN {alias}.cost_source = 'none' THEN NULL
 WHEN {alias}.usage_source = 'estimated' AND {alias}.cost_source IN ('catalog', 'override') THEN 'estimate'
 ELSE {alias}.cost_source END"""
 """As `cost_source_of`."""
@@ -70,12 +72,14 @@ def sum_rollup(question: Question, scope: str, stretch: Stretch) -> Statement:
         for _, values in question.which.tags:
             where.any_of("e.value", values)
         where.any_of("e.value", question.which.user)
+        if question.which.unpriced:
+            where.add("e.value = ?", UNPRICED)
         if scope.startswith(PLACED):
             add_cube_conditions(where, question.which, "e")
         elif scope in CUBE_FILTERS:
             where.any_of("e.value", getattr(question.which, scope))
     where.add("r.start >= ? AND r.start < ?", stretch.from_us, stretch.to_us)
-    if question.only is not None and scope == question.by:
+    if question.only is not None and scope.removeprefix(PLACED) == question.by:
         keys = msgspec.json.encode([key for key in question.only if key is not None]).decode()
         nothing = " OR e.value IS NULL" if None in question.only else ""
         where.add(f"(e.value IN (SELECT value FROM json_each(?)){nothing})", keys)  # noqa: S608  # our own words

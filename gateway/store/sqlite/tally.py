@@ -70,7 +70,8 @@ class Tally:
         """A row of a query: the counters, then sum, min, max and histogram of each spread; of rows, their buckets as
         text."""
         for name, value in zip(self._shape.counters, cell, strict=False):
-            self.counters[name] += value or 0
+            if value:
+                self.counters[name] += value
         at = len(self._shape.counters)
         for spread in self.spreads.values():
             total, low, high, blob = cell[at : at + 4]

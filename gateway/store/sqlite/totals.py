@@ -31,6 +31,7 @@ OVERHEAD = Shape(("requests",), ("overhead",))
 REQUESTS = Shape(("requests",))
 COST = Shape(("cost_nanousd",))
 OUTLINE = Shape(("requests", "errors", "cancelled", "cost_nanousd"), ("latency",))
+UNPRICED_OUTLINE = Shape(OUTLINE.counters)
 
 
 class TotalsReader:
@@ -130,10 +131,11 @@ class TotalsReader:
 
     async def outline(self, which: SpanFilter, *, width_us: int, time_zone: str) -> Outline:
         starts, unit, cuts = _cut(which, width_us, time_zone)
-        parts = [Tally(OUTLINE) for _ in starts]
-        whole = Tally(OUTLINE)
+        shape = UNPRICED_OUTLINE if which.unpriced else OUTLINE
+        parts = [Tally(shape) for _ in starts]
+        whole = Tally(shape)
         async with self._database.reading() as reader:
-            answer = await collect(reader, Question(which, OUTLINE, None, unit, cuts))
+            answer = await collect(reader, Question(which, shape, None, unit, cuts))
         for (start, _), tally in answer.items():
             parts[bucket_index(starts, start)].merge(tally)
             whole.merge(tally)
