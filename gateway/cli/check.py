@@ -49,6 +49,10 @@ def _sections(loaded: Loaded) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
     yield "models", list(_model_rows(loaded))
     if settings.keys:
         yield "keys", [_key_row(key) for key in settings.keys]
+    if settings.tenants:
+        yield "tenants", [(each.slug, each.name, "suspended" if each.suspended else "") for each in settings.tenants]
+    if settings.environments:
+        yield "environments", [(each.label, each.note) for each in settings.environments]
 
 
 def _provider_row(loaded: Loaded, name: str, provider: Provider) -> tuple[str, ...]:

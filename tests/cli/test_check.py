@@ -23,6 +23,8 @@ models:
     sticky: session
   spare: {targets: [demo/echo, demo/lorem], strategy: latency, retries: 1}
 keys: [{name: app, key: "k-0123456789abcdef", tenant: acme, models: ["gpt-*"]}]
+tenants: [{slug: acme, name: Acme Inc.}, {slug: globex, suspended: true}]
+environments: [{name: production, tenant: acme, key: "e-0123456789abcdef", note: ask Ann}]
 """
 
 EXPECTED = """\
@@ -58,6 +60,13 @@ models
 
 keys
   app  app  tenant acme  models gpt-*
+
+tenants
+  acme    Acme Inc.
+  globex             suspended
+
+environments
+  acme/production  ask Ann
 """
 
 
