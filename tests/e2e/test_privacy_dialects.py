@@ -281,9 +281,9 @@ def test_secrets_asked_and_answered(how: str, every: Gateway, scripted: Upstream
     disk = everywhere(every)
     missed = [part for _, parts in found for part in parts if part.encode() in disk]
     assert len(missed) <= 0.01 * len(found), missed
-    of_the_first = every.rows(f"trace={every.row_of(answers[0])['trace_id']}")
-    kept = [every.row(each["request_id"]) for each in of_the_first]
-    assert "[redacted:" in json.dumps(kept), "it was kept, but for the secrets"
+    first = every.row_of(answers[0])
+    turns = [every.row(each["request_id"]) for each in every.rows(f"trace={first['trace_id']}")]
+    assert "[redacted:" in json.dumps([first, *turns]), "it was kept, but for the secrets"
     assert [secret for secret in CONFIGURED if secret.encode() in disk] == []
 
 
