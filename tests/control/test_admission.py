@@ -130,6 +130,25 @@ def test_the_refusal_says_what_when_and_how_much():
     assert limits.admit(ask(), NOW + 61_000_000) is not None
 
 
+def test_the_headers_are_of_the_limit_of_which_the_least_is_left():
+    limits = limits_of(
+        Limit(scope="tenant", requests_per_min=10, tokens_per_min=5000),
+        Limit(scope="environment", requests_per_min=6, tokens_per_min=9000),
+    )
+    limits.admit(ask("globex"), NOW)
+    lease = limits.admit(ask(), NOW)
+    assert (
+        b"limit-requests: 6\r\nx-ratelimit-reset-requests: 60s\r\nx-ratelimit-remaining-requests: 4\r\n" in lease.head
+    )
+    assert (
+        b"limit-tokens: 5000\r\nx-ratelimit-reset-tokens: 60s\r\nx-ratelimit-remaining-tokens: 4000\r\n" in lease.head
+    )
+    assert admitted(limits, ask(), 9) == 4
+    error = refused(limits, ask())
+    assert header(error, b"x-ratelimit-limit-requests") == b"6"
+    assert header(error, b"x-ratelimit-remaining-requests") == b"0"
+
+
 def test_tokens_are_reserved_by_the_request_and_settled_by_the_answer():
     limits = limits_of(Limit(scope="tenant", tokens_per_min=2500))
     first = limits.admit(ask(), NOW)
@@ -322,6 +341,17 @@ def test_the_same_prompt_over_and_over_is_a_loop_at_any_age():
     assert admitted(limits, ask(fingerprint=7), 50) == 20
     assert admitted(limits, ask(fingerprint=8), 5) == 5
     assert [event.reason for event in events_of(limits)] == ["same_prompt"]
+
+
+def test_workers_see_a_loop_together(tmp_path):
+    """Each of them has a third of its calls, and none would call that a loop."""
+    settings = Settings(runaway=Runaway(same_prompt_per_min=20))
+    boards = [Board(tmp_path, 3, number, NOW) for number in range(3)]
+    workers = [Limits(settings, CATALOG, board) for board in boards]
+    assert [admitted(workers[n % 3], ask(fingerprint=7), 1) for n in range(30)] == [1] * 20 + [0] * 10
+    assert admitted(workers[0], ask("globex", fingerprint=7), 5) == 5
+    for board in boards:
+        board.close()
 
 
 def test_exempt_tenants_are_left_alone():

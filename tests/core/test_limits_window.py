@@ -83,6 +83,27 @@ def test_the_second_at_which_there_is_room_again():
     assert window.retry_at(START + 30, None, 150) == START + 61
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 2), st.integers(1, 90)), min_size=1, max_size=40),
+    st.one_of(st.none(), st.integers(0, 20)),
+    st.one_of(st.none(), st.integers(0, 900)),
+)
+def test_that_second_is_the_first_of_all_at_which_it_fits(calls, requests, tokens):
+    workers = windows(3)
+    second = START
+    for later, worker, used in calls:
+        second += later
+        workers[worker].add(second, used)
+
+    def fits(at: int) -> bool:
+        used = workers[1].used(at)
+        return (requests is None or used.requests <= requests) and (tokens is None or used.tokens <= tokens)
+
+    assert workers[0].retry_at(second, requests, tokens) == next(
+        at for at in range(second + 1, second + 99) if fits(at)
+    )
+
+
 def test_tokens_settled_after_the_window_has_passed_change_nothing():
     (window,) = windows(1)
     window.add(START, 1000)
