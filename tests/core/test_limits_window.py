@@ -99,9 +99,8 @@ def test_that_second_is_the_first_of_all_at_which_it_fits(calls, requests, token
         used = workers[1].used(at)
         return (requests is None or used.requests <= requests) and (tokens is None or used.tokens <= tokens)
 
-    assert workers[0].retry_at(second, requests, tokens) == next(
-        at for at in range(second + 1, second + 99) if fits(at)
-    )
+    first = next(at for at in range(second + 1, second + 99) if fits(at))
+    assert workers[0].retry_at(second, requests, tokens) == first
 
 
 def test_tokens_settled_after_the_window_has_passed_change_nothing():
