@@ -266,11 +266,12 @@ def _letter_row(view: View, letter: DeadLetter) -> LetterRow:
 def _facts(view: View) -> list[Fact]:
     state = view.state
     started = Figure((("main", full(state.started_at, view.period.zone)),))
+    workers = f"{state.settings.server.workers}; routes as worker {state.worker} has them"
     return [
         Fact("Version", Figure((("main", state.version),))),
         Fact("Started", started),
         Fact("Configuration", Figure((("main", state.settings_source),)), is_mono=True),
-        Fact("Workers", Figure((("main", f"{state.settings.server.workers}; routes are those of worker {state.worker}"),))),
+        Fact("Workers", Figure((("main", workers),))),
     ]
 
 
