@@ -52,6 +52,7 @@ from gateway.recorder.health import read_health
 from gateway.settings import Settings
 from gateway.site import make_app
 from gateway.store import open_store
+from gateway.store.base import Store
 from gateway.store.sealing import sealing_keys
 from gateway.translation import Engine, Translator
 from gateway.watch import Watcher
@@ -90,48 +91,84 @@ class Worker:
         """Serves until a signal. `ready` is called when the first call can be taken, with the secret of the first
         gateway key where one was just made."""
         loaded = self.loaded
-        secret = load_secret(loaded.data)
-        self._sealer.use(sealing_keys(loaded.settings.privacy.encryption))
-        store = open_store(loaded.settings.store.url, loaded.data, self._sealer)
+        settings = loaded.settings
+        self._sealer.use(sealing_keys(settings.privacy.encryption))
+        store = open_store(settings.store.url, loaded.data, self._sealer)
         await store.connect()
-        identity = Identity(loaded.settings, secret, store, loaded.data)
-        keyring = identity.keyring
-        first_key = await keyring.ensure_first_key()
+        identity = Identity(settings, load_secret(loaded.data), store, loaded.data)
+        first_key = await identity.keyring.ensure_first_key()
         await identity.refresh()
+        policies = Policies(settings, store)
+        await policies.refresh()
         catalog = current_catalog(loaded)
-        journal = JournalWriter(
-            loaded.data / "journal" / f"worker-{self.number}-{os.getpid()}",
-            max_bytes=loaded.settings.log.journal_max_mb * 1024 * 1024,
-        )
         answers = StoredAnswers(store, lambda: int(self.loaded.settings.cache.max_mb * 1024 * 1024), self._sealer)
-        gateway = Gateway(
+        limiting = Limiting(
+            settings, catalog, store, loaded.data, self.number, functools.partial(_is_drained, loaded.data)
+        )
+        gateway = self._gateway_of(identity, catalog, answers)
+        gateway.capture, gateway.admission = policies.capture, limiting.limits
+        configurations = self._configurations = ConfigurationLog(store, __version__)
+        configurations.took_effect(settings, loaded.source)
+        alerts = Alerts(settings, store)
+        vitals = Vitals(loaded.data, self._counters, functools.partial(read_health, loaded.data))
+        state = self._state_of(gateway, store, identity, catalog, limiting)
+        state.policies, state.alerts, state.vitals = policies, alerts, vitals
+        meter = state.meter = Meter(state, loaded.data, self._began_at)
+        alerting = Alerting(alerts, state, str(loaded.data))
+        limiting.sinks.append(alerting.hear)
+        watcher = Watcher(loaded, functools.partial(self._reload, gateway, state))
+        followers = (identity.follow(), policies.follow())
+        keepers = (limiting.run(), vitals.run(), meter.run(), configurations.run())
+        beside = [asyncio.create_task(each) for each in (*followers, *keepers, alerting.run(looks=self.number == 0))]
+        try:
+            watcher.start()
+            await self._serve(gateway, state, lambda: ready(state, first_key))
+        finally:
+            for task in beside:
+                task.cancel()
+            await watcher.stop()
+            await self._fleet.close()
+            end_remaining(gateway)
+            gateway.stop()
+            await limiting.close()
+            gateway.journal.finish()
+            await answers.close()
+            with contextlib.suppress(CallgateError):
+                await identity.last_used.flush()
+            with contextlib.suppress(CallgateError):
+                await alerting.hand_on()
+            await store.close()
+
+    def _gateway_of(self, identity: Identity, catalog: Catalog, answers: StoredAnswers) -> Gateway:
+        """The data plane, with a journal of its own."""
+        loaded = self.loaded
+        return Gateway(
             table=Table(loaded.settings, loaded.proxies, catalog, self._pools),
             pools=self._pools,
-            journal=journal,
-            keys=keyring,
+            journal=JournalWriter(
+                loaded.data / "journal" / f"worker-{self.number}-{os.getpid()}",
+                max_bytes=loaded.settings.log.journal_max_mb * 1024 * 1024,
+            ),
+            keys=identity.keyring,
             counters=self._counters,
             behind=answers,
         )
-        policies = Policies(loaded.settings, store)
-        await policies.refresh()
-        gateway.capture = policies.capture
-        limiting = Limiting(
-            loaded.settings, catalog, store, loaded.data, self.number, functools.partial(_is_drained, loaded.data)
-        )
-        alerts = Alerts(loaded.settings, store)
-        vitals = Vitals(loaded.data, self._counters, functools.partial(read_health, loaded.data))
-        configurations = self._configurations = ConfigurationLog(store, __version__)
-        configurations.took_effect(loaded.settings, loaded.source)
-        state = AppState(
+
+    def _state_of(
+        self, gateway: Gateway, store: Store, identity: Identity, catalog: Catalog, limiting: Limiting
+    ) -> AppState:
+        """What handlers work with, of what this process runs."""
+        loaded = self.loaded
+        return AppState(
             settings=loaded.settings,
             settings_source=loaded.source,
             store=store,
-            keyring=keyring,
+            keyring=identity.keyring,
             sessions=identity.sessions,
             identity=identity,
             catalog=catalog,
             counters=self._counters,
-            journal_health=journal.health,
+            journal_health=gateway.journal.health,
             recorder_health=functools.partial(read_health, loaded.data),
             provider_health=lambda: {name: upstream.health for name, upstream in gateway.table.upstreams.items()},
             started_at=time.time_ns() // 1000,
@@ -143,50 +180,12 @@ class Worker:
             inside=InsideCaller(gateway),
             routing=LiveRoutes(gateway),
             data=loaded.data,
-            vitals=vitals,
             pools=lambda: {
                 name: PoolUse(upstream.pool.connections, upstream.pool.limit)
                 for name, upstream in gateway.table.upstreams.items()
             },
-            alerts=alerts,
-            policies=policies,
             translation=lambda: self._engine.state,
         )
-        meter = state.meter = Meter(state, loaded.data, self._began_at)
-        gateway.admission = limiting.limits
-        alerting = Alerting(alerts, state, str(loaded.data))
-        limiting.sinks.append(alerting.hear)
-        watcher = Watcher(loaded, functools.partial(self._reload, gateway, state))
-        following = asyncio.create_task(identity.follow())
-        heeding = asyncio.create_task(policies.follow())
-        learning = asyncio.create_task(limiting.run())
-        sampling = asyncio.create_task(vitals.run())
-        metering = asyncio.create_task(meter.run())
-        keeping = asyncio.create_task(configurations.run())
-        telling = asyncio.create_task(alerting.run(looks=self.number == 0))
-        try:
-            watcher.start()
-            await self._serve(gateway, state, lambda: ready(state, first_key))
-        finally:
-            following.cancel()
-            heeding.cancel()
-            learning.cancel()
-            sampling.cancel()
-            metering.cancel()
-            keeping.cancel()
-            telling.cancel()
-            await watcher.stop()
-            await self._fleet.close()
-            end_remaining(gateway)
-            gateway.stop()
-            await limiting.close()
-            journal.finish()
-            await answers.close()
-            with contextlib.suppress(CallgateError):
-                await identity.last_used.flush()
-            with contextlib.suppress(CallgateError):
-                await alerting.hand_on()
-            await store.close()
 
     def _reload(self, gateway: Gateway, state: AppState, loaded: Loaded) -> None:
         """A new configuration, all of it at once; calls in flight keep the one they began with."""
