@@ -19,7 +19,7 @@ from gateway.control.counters.across import Across
 from gateway.control.counters.board import REPEATS_AT, Board, Record
 from gateway.core.limits import DEFAULT_OUTPUT_TOKENS, Ask, Wait, refusal
 from gateway.core.limits.estimate import Estimator
-from gateway.core.limits.events import BudgetAlert, Event, Sink
+from gateway.core.limits.events import BudgetAlert, Event, RunawayAlert, Sink
 from gateway.core.limits.period import NEVER
 from gateway.core.limits.purse import Purse, fits
 from gateway.core.limits.repeats import Repeats
@@ -105,9 +105,8 @@ class Limits:
             self._second = second
         output = ask.max_output_tokens
         tokens = ask.input_tokens + (DEFAULT_OUTPUT_TOKENS if output is None else output)
-        lease = Held(self, holding, second, tokens)
+        lease = self._counted(holding, ask, tokens, second, now_us)
         try:
-            self._count(holding, lease, ask, tokens, second)
             if holding.accounts:
                 self._reserve(holding, lease, ask, now_us)
             if self.shares is not None:
@@ -117,8 +116,8 @@ class Limits:
             raise
         return lease
 
-    def _count(self, holding: Holding, lease: Held, ask: Ask, tokens: int, second: int) -> None:
-        """Into every window. Raises where one of them, or the guard, says no."""
+    def _counted(self, holding: Holding, ask: Ask, tokens: int, second: int, now_us: int) -> Held:
+        """In every window. Raises where one of them, or the guard, says no, and nothing is counted then."""
         lines, rows = self.lines, holding.rows
         least = least_tokens = BOUNDLESS
         tightest = tightest_tokens = ""
@@ -132,18 +131,23 @@ class Limits:
             if tokens_left < least_tokens:
                 least_tokens, tightest_tokens = tokens_left, tokens_lines
             if left < 0 or tokens_left < 0 or at_once > most_at_once or (lines and not ask.waited):
-                lease.says(rows.index(row) + 1, least, tightest, least_tokens, tightest_tokens)
-                self._look_closer(row, Used(requests, all_tokens, microusd, at_once), lease, ask, tokens, second)
-        lease.says(len(rows), least, tightest, least_tokens, tightest_tokens)
-        guard = holding.guard
-        if guard is not None:
-            alert = guard.alarm(requests, microusd, ask.fingerprint, second)
+                counted = rows.index(row) + 1
+                lease = Held(self, holding, second, tokens, counted, least, tightest, least_tokens, tightest_tokens)
+                self._look_closer(row, Used(requests, all_tokens, microusd, at_once), lease, ask, now_us)
+        lease = Held(self, holding, second, tokens, len(rows), least, tightest, least_tokens, tightest_tokens)
+        if holding.guard is not None:
+            alert = holding.guard.alarm(requests, microusd, ask.fingerprint, second)
             if alert is not None:
-                if guard.is_new(alert):
-                    self.sink(alert)
-                if alert.throttled:
-                    self.refused["runaway"] += 1
-                    raise guard.refusal(alert, second)
+                self._alarmed(holding.guard, alert, lease, now_us)
+        return lease
+
+    def _alarmed(self, guard: Guard, alert: RunawayAlert, lease: Held, now_us: int) -> None:
+        if guard.is_new(alert):
+            self.sink(alert)
+        if alert.throttled:
+            self.refused["runaway"] += 1
+            lease.release(now_us)
+            raise guard.refusal(alert, lease.second)
 
     def _reserve(self, holding: Holding, lease: Held, ask: Ask, now_us: int) -> None:
         """In every budget. Raises where one of them says no."""
@@ -157,8 +161,8 @@ class Limits:
             if not fits(taken, amount, account.most, account.least):
                 self._over_budget(account, now_us)
 
-    def _look_closer(self, row: Row, used: Used, lease: Held, ask: Ask, tokens: int, second: int) -> None:
-        """Which of the row's meters it is that says no, if any."""
+    def _look_closer(self, row: Row, used: Used, lease: Held, ask: Ask, now_us: int) -> None:
+        """Which of the row's meters it is that says no, if any. The lease is of the rows so far."""
         for meter in row.meters:
             rule = meter.rule
             if (
@@ -167,7 +171,9 @@ class Limits:
                 or (rule.concurrent is not None and used.in_flight > rule.concurrent)
                 or (rule.queue_us and not ask.waited and self._is_waited_for(meter))
             ):
-                self._over_rate(meter, used, lease, ask, tokens, second)
+                error = self._over_rate(meter, used, lease, ask)
+                lease.release(now_us)
+                raise error
 
     def _take_shares(self, shares: Shares, holding: Holding, lease: Held, ask: Ask, tokens: int, now_us: int) -> None:
         """This call's parts of what machines share; what was taken is in the lease when one of them is refused. Raises
@@ -194,13 +200,13 @@ class Limits:
             raise refusal.too_many_at_once(meter.rule.who, share.allotment.limit)
         raise refusal.over_rate(meter.rule.who, share.of, share.allotment.limit, 1, _as_pairs(lease.head))
 
-    def _over_rate(self, meter: Meter, used: Used, lease: Held, ask: Ask, tokens: int, second: int) -> None:
-        """Raises what is to be told: the call itself is in the counters still, and is left out here."""
+    def _over_rate(self, meter: Meter, used: Used, lease: Held, ask: Ask) -> CallError | Wait:
+        """What is to be told: the call itself is in the counters still, and is left out here."""
         rule, window = meter
-        if rule.tokens is not None and tokens > rule.tokens:
+        second, headers = lease.second, _as_pairs(lease.head)
+        if rule.tokens is not None and lease.tokens > rule.tokens:
             self.refused["rate"] += 1
-            raise refusal.too_large(rule.who, tokens, rule.tokens)
-        headers = _as_pairs(lease.head)
+            return refusal.too_large(rule.who, lease.tokens, rule.tokens)
         if rule.requests is not None and used.requests > rule.requests:
             retry_s = window.retry_at(second, rule.requests, None) - second
             error = refusal.over_rate(rule.who, "requests", rule.requests, retry_s, headers)
@@ -211,9 +217,9 @@ class Limits:
             error = refusal.too_many_at_once(rule.who, rule.concurrent or 0, headers)
         if rule.queue_us and not ask.waited:
             line = self.lines.setdefault(meter, Line(meter))
-            raise Wait(error, functools.partial(line.enter, ask.tenant, tokens))
+            return Wait(error, functools.partial(line.enter, ask.tenant, lease.tokens))
         self.refused["rate"] += 1
-        raise error
+        return error
 
     def _is_waited_for(self, meter: Meter) -> bool:
         line = self.lines.get(meter)

@@ -166,13 +166,14 @@ class Held(msgspec.Struct, gc=False):
     holding: Holding
     second: int
     tokens: int
-    counted: int = 0
+    counted: int
     """In so many rows."""
-    requests_left: int = BOUNDLESS
-    """Of the limit of which the least is left, with this call in it."""
-    requests_lines: str = ""
-    tokens_left: int = BOUNDLESS
-    tokens_lines: str = ""
+    requests_left: int
+    """Of the limit of which the least is left, with this call in it; BOUNDLESS where nothing is limited."""
+    requests_lines: str
+    """What the headers say of that limit, up to where what is left is written."""
+    tokens_left: int
+    tokens_lines: str
     reserved: list[tuple[Account, int]] = []
     """Each account with the period its money belongs to."""
     amount: int = 0
@@ -180,12 +181,6 @@ class Held(msgspec.Struct, gc=False):
     shares: tuple[Share, ...] = ()
     """What it holds of that which machines share, too."""
     is_over: bool = False
-
-    def says(self, counted: int, requests_left: int, requests_lines: str, tokens_left: int, tokens_lines: str) -> None:
-        """How many rows it is counted in, and what is told of the tightest limits."""
-        self.counted = counted
-        self.requests_left, self.requests_lines = requests_left, requests_lines
-        self.tokens_left, self.tokens_lines = tokens_left, tokens_lines
 
     @property
     def head(self) -> bytes:
