@@ -12,7 +12,7 @@ from gateway.control.notify.sink import Undelivered
 from gateway.control.notify.target import RESOLVER, resolved
 from gateway.control.records import Records
 from gateway.core.alerts.check import unknown_receivers
-from gateway.core.alerts.metric import METRICS, problems
+from gateway.core.alerts.metric import problems
 from gateway.core.alerts.notice import SEVERITIES, Notice
 from gateway.core.alerts.silence import Silence
 from gateway.core.ids import uuid7
@@ -168,7 +168,3 @@ class Alerts:
     def link(self) -> str:
         base = self.settings.sign_in.public_url
         return base.rstrip("/") + PAGE_PATH if base else ""
-
-
-def metric_names() -> list[str]:
-    return list(METRICS)
