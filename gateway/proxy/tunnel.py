@@ -205,11 +205,14 @@ class Tunnel:
             tokens, cost = tunnel_booking.book_turn(self, turn, broken)
         except JournalError as exc:
             return failures.not_written_down(broken, exc)
-        if self._lease is None or broken is not None:
+        if broken is not None:
             return None
-        self._lease.settle(tokens, cost, time.time_ns() // 1000)
-        self._lease = None
+        if self._lease is not None:
+            self._lease.settle(tokens, cost, time.time_ns() // 1000)
+            self._lease = None
         try:
+            authenticated(self.gateway.keys, self.head.token)  # it may have been revoked, the tenant suspended
+            refuse_suspended(self.gateway.keys, self.tags)
             self._lease = self._admitted()
         except CallError as error:
             return error

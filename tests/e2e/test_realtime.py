@@ -10,11 +10,12 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from gateway.proxy.tunnel_frames import BINARY, CLOSE, TEXT, FrameReader, close_code, close_frame, frame
 from tests.dialects.realtime_shapes import BEGUN, CREATED, DONE, SAYS, event
-from tests.e2e.harness import APP_KEY, NARROW_KEY, UPSTREAM_KEY, Gateway, configuration, wait_for
+from tests.e2e.harness import ADMIN_KEY, APP_KEY, NARROW_KEY, UPSTREAM_KEY, Gateway, configuration, wait_for
 from tests.e2e.upstream import Upstream
 from tests.e2e.wire import CutError, Message, Wire, answer, get
 
@@ -156,6 +157,35 @@ def test_a_session(realtime: Gateway, opened: Opener, upstream: Upstream):
         assert (turn["tenant"], turn["output_preview"]) == ("acme", "Good day.")
         assert turn["input_preview"] == "What time is it?"
         assert [call["name"] for call in turn["tool_calls"]] == ["get_time"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "says"),
+    [
+        (lambda key_id: ("DELETE", f"/api/keys/{key_id}", None), "was revoked"),
+        (lambda key_id: ("PATCH", "/api/tenants/globex", {"suspended": True}), "is suspended"),
+    ],
+    ids=["revoked", "suspended"],
+)
+def test_a_session_ends_with_the_turn_when_its_key_does(
+    ends: Callable[[str], tuple[str, str, Any]], says: str, realtime: Gateway, opened: Opener, upstream: Upstream
+):
+    upstream.script = serving(talks)
+    admin = {"headers": {"x-api-key": ADMIN_KEY}, "timeout": 20}
+    httpx.post(f"{realtime.url}/api/tenants", json={"slug": "globex"}, **admin)
+    made = httpx.post(f"{realtime.url}/api/keys", json={"name": f"talks {says}", "tenant": "globex"}, **admin).json()
+    socket, head = opened(f"authorization: Bearer {made['secret']}")
+    assert head.status == 101
+    assert socket.hear().data == CREATED
+    socket.say(SAYS)
+    assert [socket.hear().data, socket.hear().data] == [BEGUN, DONE]
+    method, path, body = ends(made["key"]["key_id"])
+    assert httpx.request(method, realtime.url + path, json=body, **admin).status_code == 200
+    socket.say(SAYS)
+    assert [socket.hear().data, socket.hear().data] == [BEGUN, DONE], "this turn had been let in"
+    code, reason = socket.hear_close()
+    assert (code, says in reason) == (1008, True)
+    assert len(turns_of(realtime, head, 2)) == 2
 
 
 @pytest.mark.parametrize(
