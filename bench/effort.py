@@ -23,6 +23,10 @@ class Effort:
 
     streams: tuple[int, ...] = (500, 2000)
     stream_s: float = 8
+    dialect_streams: int = 500
+    dialect_chunks: tuple[int, int] = (80, 8)
+    """Of the long streams and of the short ones."""
+    dialect_rounds: int = 2
 
     backlog_calls: int = 20_000
     backlog_rate: int = 5000
@@ -56,6 +60,9 @@ QUICK = Effort(
     open_loop_s=1,
     streams=(100, 400),
     stream_s=2,
+    dialect_streams=100,
+    dialect_chunks=(40, 4),
+    dialect_rounds=1,
     backlog_calls=2000,
     sustained_s=4,
     startups=2,

@@ -22,9 +22,9 @@ GRACE_S = 60
 T = TypeVar("T")
 
 
-def request_bytes(target: Target, body: bytes) -> bytes:
+def request_bytes(target: Target, body: bytes, path: str = CHAT) -> bytes:
     """The call as it goes over the wire."""
-    lines = [f"POST {CHAT} HTTP/1.1", f"Host: 127.0.0.1:{target.port}"]
+    lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{target.port}"]
     lines += [f"{name}: {value}" for name, value in target.head().items()]
     lines += [f"Content-Length: {len(body)}", "", ""]
     return "\r\n".join(lines).encode() + body

@@ -19,9 +19,9 @@ import msgspec
 
 from bench.openloop import Quantiles
 
-STAMP = re.compile(rb'"content":"(\d+) (\d+) "')
+STAMP = re.compile(rb'"(?:content|text|delta)": ?"(\d+) (\d+) ')
 """A chunk's number and when it was written, µs of CLOCK_MONOTONIC."""
-DONE = b"data: [DONE]"
+EVENT_END = re.compile(rb"\r?\n\r?\n")
 RECEIVE_BYTES = 65536
 CHUNKS_PER_S = 20
 GRACE_S = 20
@@ -40,6 +40,10 @@ class Plan(msgspec.Struct):
     """Over which the streams start, so that their chunks are spread over time."""
     late_us: float | None
     """Chunks later than this are counted; None counts none."""
+    others: int = 2
+    """Events of a whole stream beside its chunks."""
+    ends: tuple[str, ...] = ('"finish_reason":"stop"', "data: [DONE]")
+    """What its last events hold, one each."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -48,7 +52,7 @@ class Result(msgspec.Struct, frozen=True):
     arrived: int
     """Different chunks that came, in their order."""
     whole: int
-    """Streams that came whole: every chunk once, finish reason and [DONE], and no usage nobody asked for."""
+    """Streams that came whole: every chunk once, the end, and no usage nobody asked for."""
     late: int
     delay_us: Quantiles
     first_us: Quantiles
@@ -138,7 +142,7 @@ def events(pieces: Pieces) -> Pieces:
     result: Pieces = []
     buffered = b""
     for at_us, data in body(pieces):
-        *whole, buffered = (buffered + data).split(b"\n\n")
+        *whole, buffered = EVENT_END.split(buffered + data)
         result += [(at_us, event) for event in whole]
     return result
 
@@ -159,7 +163,10 @@ def analyse(plan: Plan, streams: list[Stream]) -> Result:
         arrived += len(numbers) if in_order else 0
         if numbers:
             firsts_ns.append((came[0][0] - stream.started_us) * 1000)
-        finished = len(came) == plan.chunks + 2 and b'"finish_reason":"stop"' in came[-2][1] and came[-1][1] == DONE
+        last = [event for _, event in came[-len(plan.ends) :]]
+        finished = len(came) == plan.chunks + plan.others and all(
+            mark.encode() in event for mark, event in zip(plan.ends, last, strict=True)
+        )
         whole += in_order and len(numbers) == plan.chunks and finished
     return Result(
         expected=plan.streams * plan.chunks,

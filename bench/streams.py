@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench import generators, streamload
+from bench import generators, spoken, streamload
 from bench.effort import Effort
 from bench.lab import NAMES, Lab
 from bench.report import Claim, Section, Table
@@ -92,13 +92,22 @@ def run(lab: Lab, effort: Effort) -> Section:
     if not lab.has_lua:
         raise BenchError("streams need nginx's Lua module as upstream (Debian: libnginx-mod-http-lua)")
     by_count = {streams: measure_all(lab, streams, effort.stream_s) for streams in effort.streams}
+    by_dialect = spoken.measure(lab, effort)
     return Section(
         "Streams",
         f"Streams of {streamload.CHUNKS_PER_S} chunks a second for {effort.stream_s:g} s, all at once. The upstream "
         "writes the time into each chunk, the client compares it with its own clock (the same one). Processor time is "
         "that of everything in between from the first request to the last answer, over the chunks that arrived. The "
         "client does not ask for usage: Callgate does, and takes it out again. Late is 50 ms more than the median of "
-        "the direct chunks.",
-        tables=[table(streams, measured) for streams, measured in by_count.items()],
-        claims=[claim for streams, measured in by_count.items() for claim in claims(streams, measured)],
+        "the direct chunks.\n\n"
+        f"In the last table the dialects, each in its own events, with chunks of one size; {effort.dialect_rounds} "
+        "rounds in turn, a fresh Callgate each. Streams of two lengths tell a chunk's cost from a stream's.",
+        tables=[
+            *(table(streams, measured) for streams, measured in by_count.items()),
+            spoken.table(by_dialect, effort),
+        ],
+        claims=[
+            *(claim for streams, measured in by_count.items() for claim in claims(streams, measured)),
+            *spoken.claims(by_dialect, effort),
+        ],
     )

@@ -1,6 +1,7 @@
 -- What nginx cannot say with `return`: answers that differ from call to call, and paced streams.
 local base = require "resty.core.base"
 local ffi = require "ffi"
+local shapes = require "shapes"
 
 ffi.cdef [[
     typedef struct { long seconds; long nanoseconds; } bench_timespec;
@@ -54,34 +55,27 @@ function M.varied()
     ngx.print(body)
 end
 
-local function around(delta, finish, usage)
-    return 'data: {"id":"chatcmpl-Bn4vC2mQpZ8yTqT1rXo5u9eHd0aKs","object":"chat.completion.chunk","created":1754049600,'
-        .. '"model":"gpt-4o-mini-2024-07-18","service_tier":"default","system_fingerprint":"fp_560af6e559",'
-        .. '"choices":[{"index":0,"delta":' .. delta .. ',"logprobs":null,"finish_reason":' .. finish .. '}]' .. usage .. '}\n\n'
-end
-
 -- A chunk is given in pieces: LuaJIT keeps every string it makes in a table, by a hash of a few of its bytes, in which
 -- long ones that differ only in the middle all meet; nginx then spends half of its time comparing them.
-local function pieces(usage)
-    local whole = around('{"content":"@ "}', "null", usage)
-    local at = whole:find("@", 1, true)
-    return { whole:sub(1, at - 1), 0, " ", "", whole:sub(at + 1) }
+local function pieces(chunk)
+    local at = chunk:find("@", 1, true)
+    return { chunk:sub(1, at - 1), 0, " ", "", chunk:sub(at + 1) }
 end
 
--- `max_tokens` chunks, 20 a second on a schedule that does not drift. Each says its number and when it was written.
--- Usage, as at OpenAI, only where `stream_options.include_usage` asks for it.
+-- As many chunks as there may be tokens, 20 a second on a schedule that does not drift. Each says its number and when
+-- it was written.
 function M.stream()
     ngx.req.read_body()
     local request = ngx.req.get_body_data() or ""
-    local chunks = tonumber(request:match('"max_tokens"%s*:%s*(%d+)')) or 20
-    local asked = request:find('"include_usage"%s*:%s*true') ~= nil
-    local null_usage = asked and ',"usage":null' or ""
-    local chunk = pieces(null_usage)
+    local chunks = tonumber(request:match('"max[%a_]*okens"%s*:%s*(%d+)')) or 20
+    local shape = shapes.of(ngx.var.uri, request)
+    local chunk = pieces(shape.chunk)
     local start_us = now_us()
 
     send_at_once()
     ngx.header["Content-Type"] = "text/event-stream; charset=utf-8"
     ngx.header["Cache-Control"] = "no-cache"
+    ngx.print(shape.before)
     for number = 0, chunks - 1 do
         local wait_s = (start_us - now_us()) / 1000000 + number * CHUNK_INTERVAL_S
         if wait_s >= SHORTEST_SLEEP_S then ngx.sleep(wait_s) end
@@ -90,13 +84,7 @@ function M.stream()
         local ok = ngx.flush(true)
         if not ok then return end
     end
-    ngx.print(around("{}", '"stop"', null_usage))
-    if asked then
-        ngx.print('data: {"id":"chatcmpl-Bn4vC2mQpZ8yTqT1rXo5u9eHd0aKs","object":"chat.completion.chunk","created":1754049600,'
-            .. '"model":"gpt-4o-mini-2024-07-18","service_tier":"default","system_fingerprint":"fp_560af6e559","choices":[],'
-            .. string.format('"usage":{"prompt_tokens":47,"completion_tokens":%d,"total_tokens":%d}}\n\n', chunks, 47 + chunks))
-    end
-    ngx.print("data: [DONE]\n\n")
+    ngx.print(shape.after(chunks))
 end
 
 return M
