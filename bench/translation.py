@@ -2,7 +2,8 @@
 
 One process, the demo provider (Anthropic's dialect) on a port of another, one call at a time, the two ways in turn:
 `litellm.acompletion` as a program would call it, and the same call through the translator's connection, with the
-client's dialect written and read as bytes. A stream's time is to its last byte.
+client's dialect written and read as bytes. A stream's time is to its last byte. What litellm does after an answer's end
+(its callbacks, in tasks and a thread) is waited for before the next call begins: else it would count as that one's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import json
 import subprocess
 import sys
 import time
-from statistics import quantiles
+from collections.abc import Awaitable, Callable
+from statistics import median, quantiles
 from typing import Any
 
 from gateway.config import quiet_litellm
@@ -21,6 +23,7 @@ from gateway.translation import Backend, Engine, Translator
 
 MESSAGES = [{"role": "user", "content": "Say something about the sea. " * 20}]
 MODEL = "lorem:tokens=40"
+QUIET_S = 0.004
 
 
 async def by_litellm(litellm: Any, client: Any, base: str, stream: bool) -> None:
@@ -55,6 +58,14 @@ async def by_translator(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
         await reader.readexactly(length)
 
 
+async def quiet() -> None:
+    """Until this process has done nothing for a moment."""
+    used = -1.0
+    while time.process_time() - used > QUIET_S / 2:
+        used = time.process_time()
+        await asyncio.sleep(QUIET_S)
+
+
 async def measure(base: str, calls: int) -> None:
     engine = Engine(quiet_litellm)
     await engine.bridge()
@@ -62,18 +73,25 @@ async def measure(base: str, calls: int) -> None:
     sock = Translator(engine).connect(Backend(name="claude", dialect="anthropic", base_url=base))
     reader, writer = await asyncio.open_connection(sock=sock, limit=2**20)
     own = sys.modules["litellm.llms.custom_httpx.http_handler"].AsyncHTTPHandler(timeout=60)
+    ways: dict[str, Callable[[bool], Awaitable[None]]] = {
+        "litellm": lambda stream: by_litellm(litellm, own, base, stream),
+        "translator": lambda stream: by_translator(reader, writer, stream),
+    }
     for stream in (False, True):
-        times: dict[str, list[float]] = {"litellm": [], "translator": []}
+        times: dict[str, list[float]] = {name: [] for name in ways}
+        processor: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(calls + 20):
-            began = time.perf_counter()
-            await by_litellm(litellm, own, base, stream)
-            middle = time.perf_counter()
-            await by_translator(reader, writer, stream)
-            times["litellm"].append(middle - began)
-            times["translator"].append(time.perf_counter() - middle)
+            for name, call in ways.items():
+                await quiet()
+                began, used = time.perf_counter(), time.process_time()
+                await call(stream)
+                times[name].append(time.perf_counter() - began)
+                processor[name].append(time.process_time() - used)
         for name, taken in times.items():
             q = quantiles([t * 1000 for t in taken[20:]], n=100)
-            print(f"{'stream' if stream else 'whole':7} {name:11} p50 {q[49]:6.2f} ms   p90 {q[89]:6.2f} ms")
+            cpu_ms = median(processor[name][20:]) * 1000
+            what = "stream" if stream else "whole"
+            print(f"{what:7} {name:11} p50 {q[49]:6.2f} ms   p90 {q[89]:6.2f} ms   of the processor {cpu_ms:6.2f} ms")
     writer.close()
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
 
-from gateway.translation import Backend, Engine, Translator
+from gateway.translation import Backend, Engine, Translator, connection
 from gateway.translation.engine import Bridge, Reply, Request
 
 BACKEND = Backend(name="claude", dialect="anthropic", base_url="http://nowhere.invalid", aws_secret_access_key="secret")
@@ -86,6 +87,57 @@ def test_a_stream_is_chunked() -> None:
 
     (answer,) = ask(Scripted(streamed))
     assert answer.endswith(b"\r\n\r\n9\r\ndata: 1\n\n\r\n9\r\ndata: 2\n\n\r\n0\r\n\r\n")
+
+
+def received(stream: AsyncIterator[bytes], heard: asyncio.Event | None = None) -> list[bytes]:
+    """What the gateway gets of a stream, piece by piece; `heard` is set with the first."""
+
+    async def streamed(_: Request) -> Reply:
+        return Reply(200, [], stream)
+
+    async def talk() -> list[bytes]:
+        loop, pieces = asyncio.get_running_loop(), list[bytes]()
+        with Translator(Scripted(streamed)).connect(BACKEND) as ours:
+            await loop.sock_sendall(ours, ASK)
+            while not b"".join(pieces).endswith(b"\r\n0\r\n\r\n"):
+                pieces.append(await loop.sock_recv(ours, 65536))
+                if heard is not None and b"data: 1" in pieces[-1]:
+                    heard.set()
+        return pieces
+
+    return asyncio.run(talk())
+
+
+def test_what_comes_at_once_is_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "TURN_S", 60)
+
+    async def stream() -> AsyncIterator[bytes]:
+        for number in b"123":
+            yield b"data: %c\n\n" % number
+
+    assert received(stream())[-1].count(b"data: ") == 3
+
+
+def test_no_piece_waits_for_the_next() -> None:
+    heard = asyncio.Event()
+
+    async def stream() -> AsyncIterator[bytes]:
+        yield b"data: 1\n\n"
+        await heard.wait()
+        yield b"data: 2\n\n"
+
+    assert b"data: 2" in received(stream(), heard)[-1]
+
+
+def test_a_stream_that_takes_long_to_translate_lets_others_have_their_turn() -> None:
+    async def stream() -> AsyncIterator[bytes]:
+        for number in b"123":
+            until = time.monotonic() + 2 * connection.TURN_S
+            while time.monotonic() < until:
+                pass
+            yield b"data: %c\n\n" % number
+
+    assert len([piece for piece in received(stream()) if b"data: " in piece]) > 1
 
 
 @pytest.mark.parametrize("streams", [False, True])
