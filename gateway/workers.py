@@ -24,6 +24,7 @@ from gateway.banner import address_of, banner
 from gateway.config import Loaded, load
 from gateway.control.state import AppState
 from gateway.core.logline import log_to_stderr
+from gateway.recorder.priority import leave_group
 from gateway.recorder.supervisor import RecorderSupervisor
 from gateway.watch import Watcher
 from gateway.worker import Worker
@@ -69,7 +70,6 @@ class _Process:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 pass_fds=(self._orders.listener,),
-                start_new_session=True,  # Ctrl-C reaches the parent, which stops them in order
             )
             assert process.stdin is not None
             assert process.stdout is not None
@@ -157,6 +157,7 @@ def _signal_all(workers: Sequence[_Process], number: int) -> None:
 
 def _work() -> None:
     """The worker's side."""
+    leave_group()  # Ctrl-C reaches the parent, which stops them in order
     log_to_stderr("%(asctime)s %(levelname)s %(name)s: %(message)s", logging.WARNING)
     logging.getLogger("callgate").setLevel(logging.INFO)
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)

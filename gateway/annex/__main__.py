@@ -36,6 +36,7 @@ from gateway.core.logline import log_to_stderr
 from gateway.errors import StoreError
 from gateway.proxy.gateway import Counters
 from gateway.recorder.health import read_health
+from gateway.recorder.priority import leave_group
 from gateway.site import make_app
 from gateway.store import open_store
 from gateway.store.base import Store
@@ -43,6 +44,7 @@ from gateway.store.sealing import sealer_of
 
 
 def main() -> None:
+    leave_group()
     log_to_stderr("%(asctime)s annex %(levelname)s %(message)s", logging.WARNING)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the gateway; its end reaches us through the pipe
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)

@@ -78,8 +78,7 @@ class AnnexSupervisor:
             pause = min(pause * 2, longest)
 
     async def _spawn(self) -> Process:
-        """In a session of its own: Ctrl-C in a terminal is for the gateway alone."""
-        process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, start_new_session=True)
+        process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE)
         assert process.stdin is not None
         process.stdin.write(msgspec.json.encode(self._orders) + b"\n")
         return process

@@ -17,7 +17,7 @@ from pathlib import Path
 from gateway.core.logline import log_to_stderr
 from gateway.errors import StoreError
 from gateway.recorder.assignment import Assignment, parse
-from gateway.recorder.priority import Priority
+from gateway.recorder.priority import Priority, leave_group
 from gateway.recorder.recorder import Recorder
 from gateway.store import open_store
 from gateway.store.sealing import sealer_of
@@ -27,6 +27,7 @@ LOCK_POLL_S = 0.1
 
 
 def main() -> int:
+    leave_group()
     log_to_stderr("%(asctime)s recorder %(levelname)s %(message)s", logging.INFO)
     priority = Priority()  # under load the log may be late, the answers may not
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the gateway; its end reaches us through the pipe

@@ -38,6 +38,13 @@ class Priority:
             self._idle = idle
 
 
+def leave_group() -> None:
+    """A process group of its own, so that Ctrl-C in a terminal is for the gateway alone. Not a session of its own:
+    Linux schedules whole sessions against each other (sched(7), autogroup), whatever the classes within them are."""
+    with contextlib.suppress(OSError):  # it leads a session already
+        os.setpgid(0, 0)
+
+
 def set_idle_class(*, idle: bool) -> bool:
     """Puts all threads of this process into the idle class or out of it; whether the platform let it."""
     if not hasattr(os, "SCHED_IDLE"):

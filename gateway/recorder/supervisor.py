@@ -77,8 +77,7 @@ class RecorderSupervisor:
             self._process.terminate()
 
     async def _spawn(self) -> Process:
-        """In a session of its own: Ctrl-C in a terminal is for the gateway alone."""
-        process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, start_new_session=True)
+        process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE)
         assert process.stdin is not None
         self._process = process
         self._key_files = _key_files(self._settings)
