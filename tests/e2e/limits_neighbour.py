@@ -1,22 +1,23 @@
 """One tenant at a hundred times its limit, and what another tenant beside it feels.
 
-    python -m tests.e2e.limits_neighbour [--rounds 12] [--seconds 5]
+    python -m tests.e2e.limits_neighbour [--slots 240] [--slot-s 0.5]
 
-The quiet tenant sends calls at a steady pace; the loud one, a process of its own, sends a hundred times what its limit
-lets through, over many connections, and nearly all of it is refused. Rounds with and without the loud one take turns,
-in an order that changes, so that what else the machine does falls on both. What counts is how much later the quiet
-tenant's calls are answered: the 99th percentile of all rounds together. How sure that is comes from drawing the rounds
-again and again (a bootstrap by pairs of rounds): the interval holds it in 95 of 100 cases.
+The quiet tenant sends calls at a steady pace. The loud one, a process of its own, sends a hundred times what its limit
+lets through, at a steady pace too, and nearly all of it is refused. It does so in every other slot of time, so that
+what else the machine does falls on both kinds. What counts is how much later the quiet tenant's calls are answered: the
+99th percentile over all slots of a kind. How sure that is comes from drawing pairs of slots again and again (a
+bootstrap): the interval holds it in 95 of 100 cases.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import random
+import select
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,7 @@ QUIET_PER_S = 100
 LOUD_PER_MIN = 300
 TIMES = 100
 CONNECTIONS = 20
-DRAWS = 2000
+DRAWS = 1000
 BAR = 0.10
 
 
@@ -51,69 +52,76 @@ def request_of(team: str) -> bytes:
     return post("/v1/chat/completions", body, f"authorization: Bearer {APP_KEY}", f"x-callgate-tags: team={team}")
 
 
-def quiet(gateway: Gateway, seconds: float) -> tuple[list[float], Counter[int]]:
-    """Milliseconds of each call, and the statuses."""
-    request, took, statuses = request_of("quiet"), [], Counter[int]()
+def slot_at(moment: float, slot_s: float) -> int:
+    """Odd ones are loud. The clock is the machine's, the same in every process."""
+    return int(moment / slot_s)
+
+
+def quiet(gateway: Gateway, slots: int, slot_s: float) -> tuple[dict[int, list[float]], Counter[int]]:
+    """Milliseconds of each call by the slot it was sent in, from an even one on, and the statuses."""
+    request, statuses = request_of("quiet"), Counter[int]()
+    first = slot_at(time.monotonic(), slot_s) // 2 * 2 + 2
+    took: dict[int, list[float]] = {slot: [] for slot in range(first, first + slots)}
+    due = first * slot_s
     with gateway.connect() as wire:
-        due = time.monotonic()
-        until = due + seconds
-        while due < until:
+        while slot_at(due, slot_s) in took:
             time.sleep(max(0.0, due - time.monotonic()))
             sent = time.monotonic()
             wire.send(request)
             statuses[wire.message().status] += 1
-            took.append((time.monotonic() - sent) * 1000)
-            due = max(due + 1 / QUIET_PER_S, time.monotonic())
+            took.get(slot_at(sent, slot_s), []).append((time.monotonic() - sent) * 1000)
+            due += 1 / QUIET_PER_S
     return took, statuses
 
 
-def shout(port: int, seconds: float) -> Counter[int]:
-    """A burst over all connections, then the next when it is due; the statuses. Says `ready` when it begins."""
+def shout(port: int, slot_s: float) -> Counter[int]:
+    """In odd slots, over all connections in turn, until its input ends; the statuses."""
     request, statuses = request_of("loud"), Counter[int]()
+    due = time.monotonic()
     with contextlib.ExitStack() as stack:
         wires = [stack.enter_context(Wire(socket.create_connection(("127.0.0.1", port)))) for _ in range(CONNECTIONS)]
         print("ready", flush=True)
-        due = time.monotonic()
-        until = due + seconds
-        while due < until:
-            for wire in wires:
-                wire.send(request)
-            for wire in wires:
-                statuses[wire.message().status] += 1
-            due = max(due + CONNECTIONS / (LOUD_PER_MIN * TIMES / 60), time.monotonic())
-            time.sleep(due - time.monotonic() if due > time.monotonic() else 0)
+        for wire in itertools.cycle(wires):
+            if slot_at(due, slot_s) % 2 == 0:
+                due = (slot_at(due, slot_s) + 1) * slot_s
+            time.sleep(max(0.0, due - time.monotonic()))
+            if select.select([sys.stdin], [], [], 0)[0]:
+                break
+            wire.send(request)
+            statuses[wire.message().status] += 1
+            due += 60 / (LOUD_PER_MIN * TIMES)
     return statuses
 
 
-def one_round(gateway: Gateway, seconds: float, *, loud: bool) -> tuple[list[float], Counter[int], Counter[int]]:
-    """The quiet tenant's times, its statuses, and those of the loud one."""
-    if not loud:
-        return *quiet(gateway, seconds), Counter()
+def watch(gateway: Gateway, slots: int, slot_s: float) -> tuple[dict[int, list[float]], Counter[int], Counter[int]]:
+    """The quiet tenant's times by slot, its statuses, and those of the loud one."""
     command = [sys.executable, "-m", "tests.e2e.limits_neighbour", "--shout", str(gateway.port)]
     shouting = subprocess.Popen(
-        [*command, "--seconds", str(seconds + 0.2)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [*command, "--slot-s", str(slot_s)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
     with shouting, contextlib.ExitStack() as ending:
         ending.callback(shouting.kill)
+        assert shouting.stdin
         assert shouting.stdout
         assert shouting.stdout.readline() == "ready\n"
-        took, statuses = quiet(gateway, seconds)
+        took, statuses = quiet(gateway, slots, slot_s)
+        shouting.stdin.close()
         said = json.loads(shouting.stdout.readline())
     return took, statuses, Counter({int(status): times for status, times in said.items()})
 
 
 Pair = tuple[list[float], list[float]]
-"""The quiet tenant's times alone, and beside the loud one, of two rounds after each other."""
+"""The quiet tenant's times alone, and beside the loud one, of two slots after each other."""
 
 
 def later_by(pairs: Sequence[Pair], percent: int) -> float:
-    """How much later that percentile of all rounds together is beside the loud one; 0.1 is a tenth."""
-    alone, beside = ([took for pair in pairs for took in pair[which]] for which in (0, 1))
-    return percentile(beside, percent) / percentile(alone, percent) - 1
+    """How much later that percentile of all slots together is beside the loud one; 0.1 is a tenth."""
+    return percentile(pairs, 1, percent) / percentile(pairs, 0, percent) - 1
 
 
-def percentile(times: Sequence[float], percent: int) -> float:
-    return statistics.quantiles(times, n=100)[percent - 1]
+def percentile(pairs: Sequence[Pair], which: int, percent: int) -> float:
+    times = sorted(took for pair in pairs for took in pair[which])
+    return times[len(times) * percent // 100]
 
 
 def interval(pairs: Sequence[Pair], percent: int) -> tuple[float, float]:
@@ -121,42 +129,31 @@ def interval(pairs: Sequence[Pair], percent: int) -> tuple[float, float]:
     return drawn[DRAWS // 40], drawn[-DRAWS // 40]
 
 
-def measure(gateway: Gateway, rounds: int, seconds: float) -> list[Pair]:
-    pairs: list[Pair] = []
-    one_round(gateway, 1, loud=True)
-    for number in range(rounds):
-        found: dict[bool, list[float]] = {}
-        for loud in (False, True) if number % 2 else (True, False):
-            found[loud], _, answers = one_round(gateway, seconds, loud=loud)
-            times = f"p50 {percentile(found[loud], 50):6.2f} ms  p99 {percentile(found[loud], 99):6.2f} ms"
-            print(f"{'beside it' if loud else 'alone':10} {times}  {dict(answers) or ''}".rstrip(), flush=True)
-        pairs.append((found[False], found[True]))
-    return pairs
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.limits_neighbour", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=12, help="with the loud one, and as many without")
-    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--slots", type=int, default=240)
+    parser.add_argument("--slot-s", type=float, default=0.5)
     parser.add_argument("--shout", type=int, metavar="PORT", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.shout is not None:
-        print(json.dumps(shout(given.shout, given.seconds)))
+        print(json.dumps(shout(given.shout, given.slot_s)))
         return 0
     upstream = Upstream()
     upstream.script = instantly
     with tempfile.TemporaryDirectory() as home:
         gateway = start(Path(home), upstream)
         try:
-            pairs = measure(gateway, given.rounds, given.seconds)
+            watch(gateway, 4, given.slot_s)
+            took, served, answers = watch(gateway, given.slots, given.slot_s)
         finally:
             gateway.stop()
             upstream.close()
+    pairs = [(took[slot], took[slot + 1]) for slot in took if slot % 2 == 0]
+    print(f"the quiet tenant's answers {dict(served)}, the loud one's {dict(answers)}")
     random.seed(1)
-    for percent in (50, 99):
+    for percent in (50, 90, 99):
         least, most = interval(pairs, percent)
-        alone = percentile([took for pair in pairs for took in pair[0]], percent)
-        moved = later_by(pairs, percent)
+        alone, moved = percentile(pairs, 0, percent), later_by(pairs, percent)
         print(f"p{percent}: {alone:.2f} ms alone, beside it {moved:+.1%} (95 of 100: {least:+.1%} to {most:+.1%})")
     return 0 if later_by(pairs, 99) <= BAR else 1
 
