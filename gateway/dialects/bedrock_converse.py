@@ -14,7 +14,7 @@ import msgspec
 from gateway.core.span import ToolCall
 from gateway.dialects.base import NOTHING, NULL, UNREADABLE, Answer, Context, error_message
 from gateway.dialects.bedrock import Bedrock, failure
-from gateway.dialects.bedrock_events import Event, events
+from gateway.dialects.bedrock_events import Event, events, settling
 from gateway.dialects.bedrock_usage import converse_usage
 from gateway.dialects.openai_chat import last_user_text
 
@@ -67,7 +67,7 @@ class BedrockConverse(Bedrock):
     name = "bedrock.converse"
 
     def settle(self, data: bytes, streaming: bool, context: Context = NOTHING) -> Answer:
-        answer = settled_stream(events(data)) if streaming else settled_whole(data)
+        answer = settled_stream(settling(data)) if streaming else settled_whole(data)
         answer.model = answer.model or self.answered_model(context)
         return answer
 

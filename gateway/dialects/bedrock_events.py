@@ -15,6 +15,13 @@ CHUNK = "chunk"
 """What `invoke` calls each of its events; its data is the model's own JSON."""
 
 
+_METADATA = b":event-type\x07\x00\x08metadata"
+_FAILURES = (b":message-type\x07\x00\x09exception", b":message-type\x07\x00\x05error")
+"""Headers as they are written. JSON has no bytes like these, so no payload can hold them."""
+_BEFORE_NAME = 13
+"""From the beginning of a message to its first header's name: the prelude, and the name's length."""
+
+
 class Event(msgspec.Struct, frozen=True, gc=False):
     """`data` is JSON, unless what was sent is none."""
 
@@ -46,6 +53,18 @@ def events(data: bytes) -> list[Event]:
         except UNREADABLE:
             continue
     return found
+
+
+def settling(data: bytes) -> list[Event]:
+    """The events that settle a stream of `converse`: failures, and `metadata`, which ends it. A binary stream is read
+    from there; as a whole only where it holds anything out of the ordinary."""
+    at = data.rfind(_METADATA)
+    is_plain = at >= 0 and data.rfind(_METADATA, 0, at) < 0 and all(data.rfind(mark) < 0 for mark in _FAILURES)
+    if is_plain and not data.lstrip().startswith(b"{"):
+        last = eventstream.messages(data[max(0, at - _BEFORE_NAME) :])
+        if len(last) == 1 and last[0].text(":event-type") == "metadata":
+            return [_event(last[0])]
+    return events(data)
 
 
 def as_lines(data: bytes) -> bytes:

@@ -136,7 +136,7 @@ _decode_used = msgspec.json.Decoder(_UsedEvent).decode
 def with_tools(answer: Answer, payload: bytes) -> None:
     """Adds what is billed beside the tokens: searches of the web and of files, the image model's tokens, containers
     that code ran in. `payload` is a response, or an event around one."""
-    if answer.usage is None or not any(item in payload for item in _BILLED_ITEMS):
+    if answer.usage is None or payload.rfind(b'_call"') < 0 or not any(item in payload for item in _BILLED_ITEMS):
         return
     try:
         used: _Used = _decode_used(payload)

@@ -6,11 +6,14 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from gateway.core.eventstream import encode, messages
 from gateway.core.span import ToolCall
 from gateway.dialects import Answer, Context, Dialect, dialect_for
-from gateway.dialects.bedrock_events import as_lines, events
+from gateway.dialects.bedrock_converse import settled_stream
+from gateway.dialects.bedrock_events import as_lines, events, settling
 from gateway.errors import CallError
 from pricing import Usage
 from tests.dialects.bedrock_shapes import (
@@ -245,3 +248,20 @@ def test_a_body_that_lost_its_middle_is_read_on_behind_it():
     answer = CONVERSE.settle(STREAM[:150] + b"\n\n" + STREAM[-600:], True)
     assert answer.complete
     assert answer.usage is not None
+
+
+@given(
+    st.sampled_from([STREAM, STREAM + STREAM, FAILED, STREAM + FAILED, as_lines(STREAM), STREAM + b"\x00" * 40]),
+    st.integers(0, 4000),
+    st.sampled_from([b"", b"\x00", b"\xff" * 3, b":event-type\x07\x00\x08metadata"]),
+    st.integers(0, 200),
+)
+@example(STREAM, 4000, b"", 0)
+def test_settling_from_the_end_is_settling_every_event(stream: bytes, at: int, put_in: bytes, lost: int) -> None:
+    damaged = stream[:at] + put_in + stream[at + lost :]
+    assert settled_stream(settling(damaged)) == settled_stream(events(damaged))
+
+
+def test_an_ordinary_stream_is_settled_by_its_last_event() -> None:
+    assert [event.name for event in settling(STREAM)] == ["metadata"]
+    assert [event.is_failure for event in settling(FAILED)] == [False, True]
