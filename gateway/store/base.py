@@ -139,6 +139,9 @@ class Page(msgspec.Struct):
     """Older spans than the last item; None where there are none."""
     prev_cursor: str | None = None
     """Newer spans than the first item; None where there are none."""
+    looked_to: int | None = None
+    """Where what is asked for is rare, and no index knows it, a page looks only so far, µs: it has all that match from
+    where it starts to here, and by time its cursor goes on from here. None where it looked as far as it had to."""
 
 
 class Distribution(msgspec.Struct, frozen=True):

@@ -22,6 +22,8 @@ BUSY_S = 5.0
 READ_S = 30.0
 """A query may take this long. Pages take milliseconds; this stops a free-text search over a year."""
 READERS = 4
+TICK_STEPS = 20_000
+"""Of the database's own machine: a third of a millisecond and some hundred rows."""
 
 type_of_row = tuple[Any, ...]
 
@@ -79,13 +81,21 @@ async def _connect(uri: str) -> aiosqlite.Connection:
     # A process that fails must end, and be started again, rather than wait for ever for a thread nobody will stop.
     # aiosqlite has no public way to say so.
     connecting._thread.daemon = True
-    return await connecting
+    try:
+        return await connecting
+    except BaseException:
+        await asyncio.to_thread(connecting._thread.join)  # it was told to stop, and tells the loop when it has
+        raise
 
 
 def give_way() -> bool:
     """A progress handler: nothing is to be cancelled."""
     os.sched_yield()
     return False
+
+
+class TooMuchError(Exception):
+    """A query took more than its `most_ticks`. The reader can be asked on."""
 
 
 async def first_value(db: aiosqlite.Connection, sql: str) -> int:
@@ -101,12 +111,25 @@ class Reader:
         self.db = db
         self.identity = identity
         self.deadline = 0.0
+        self.ticks = 0
+        """Of TICK_STEPS each, since it was opened: work that does not depend on how busy the machine is."""
+        self.most_ticks: int | None = None
+        """A query that goes on beyond is ended with TooMuchError."""
 
     def overdue(self) -> bool:
-        return time.monotonic() > self.deadline
+        self.ticks += 1
+        return self._is_too_much() or time.monotonic() > self.deadline
+
+    def _is_too_much(self) -> bool:
+        return self.most_ticks is not None and self.ticks > self.most_ticks
 
     async def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[type_of_row]:
-        return list(await self.db.execute_fetchall(sql, parameters))  # type: ignore[arg-type]  # rows are tuples
+        try:
+            return list(await self.db.execute_fetchall(sql, parameters))  # type: ignore[arg-type]  # rows are tuples
+        except sqlite3.OperationalError:
+            if self._is_too_much():
+                raise TooMuchError from None
+            raise
 
     async def first(self, sql: str, parameters: Sequence[Any] = ()) -> type_of_row | None:
         rows = await self.all(sql, parameters)
@@ -189,6 +212,7 @@ class Database:
             with in_words(self.path):
                 reader = await self._take_reader()
                 reader.deadline = time.monotonic() + READ_S
+                reader.most_ticks = None
                 try:
                     await reader.db.execute("BEGIN")
                     yield reader
@@ -211,8 +235,12 @@ class Database:
         uri = f"{self.path.absolute().as_uri()}?mode=ro"
         db = await _connect(uri)
         reader = Reader(db, self._identity() or (0, 0))
-        await db.executescript(READER_PRAGMAS)
-        await db.set_progress_handler(reader.overdue, 20_000)
+        try:
+            await db.executescript(READER_PRAGMAS)
+            await db.set_progress_handler(reader.overdue, TICK_STEPS)
+        except BaseException:  # what is no database is found out here, and the connection has a thread
+            await db.close()
+            raise
         return reader
 
     # ------------------------------------------------------------------------------------------ the file

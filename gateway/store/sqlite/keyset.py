@@ -1,7 +1,7 @@
 """The keys of a page of spans: which rows follow a place in an order, found without reading many others.
 
-By time, rows come in order through an index, or in windows of time that grow until a page is full. By a figure, the
-hours are asked for their best, with the figure that is already in as the bound for the next.
+By time, rows come in windows that grow until a page is full. By a figure, the hours are asked for their best, with the
+figure that is already in as the bound for the next. Either way a page does only so much work, and says how far it got.
 """
 
 from __future__ import annotations
@@ -9,18 +9,22 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import msgspec
 
 from gateway.store.base import SpanFilter
-from gateway.store.sqlite.connection import Reader
+from gateway.store.sqlite.connection import Reader, TooMuchError
 from gateway.store.sqlite.series import DAY, HOUR
 from gateway.store.sqlite.walk import Walk, selective, walk_day, walk_hour, walk_rows
-from gateway.store.sqlite.where import TEXT, Matches, match
+from gateway.store.sqlite.where import TEXT, Matches, has_row_filters, match
 
 SEARCHED = 20_000
 """Free text looks through this many spans a page; a page may then be short, and its cursor goes on from there."""
+MOST_TICKS = 300
+"""A page looks no further when it has taken so much work (`Reader.ticks`), about a tenth of a second."""
+MINUTE = 60_000_000
 WIDER = 4
 """Each window of time is so many times the one before: a page needs few, and no window reads much more than it must."""
 
@@ -65,10 +69,17 @@ class Cursor(msgspec.Struct, array_like=True, frozen=True):
         return cursor
 
 
-async def keys_of(
-    reader: Reader, which: SpanFilter, order: str, place: Cursor | None, limit: int
-) -> tuple[list[Key], Key | None]:
-    """The keys that follow `place`, in the direction of reading; and how far free text came if it stopped."""
+class Found(NamedTuple):
+    """The next keys of an order. `onward` is where to go on if it stopped before there were enough, and `looked_to` the
+    time up to which it has all that match."""
+
+    keys: list[Key]
+    onward: Key | None = None
+    looked_to: int | None = None
+
+
+async def keys_of(reader: Reader, which: SpanFilter, order: str, place: Cursor | None, limit: int) -> Found:
+    """The keys that follow `place`, in the direction of reading."""
     column, descending = ORDERS[order]
     descending ^= place is not None and place.back
     matches = await match(reader, which)
@@ -111,32 +122,40 @@ class _Asking:
         self.left = SEARCHED
         """How many spans free text may still look through."""
 
-    async def by_time(self) -> tuple[list[Key], Key | None]:
-        whole = walk_rows(self.which, self.matches)
-        windows: Iterator[tuple[int | None, int | None]] = iter([(self.which.from_us, self.which.to_us)])
-        if not whole.in_order and not selective(self.which, self.matches):
-            windows = await self._windows()
+    async def by_time(self) -> Found:
+        if selective(self.which, self.matches):
+            keys, stopped = await self._sorted(walk_rows(self.which, self.matches), self.limit)
+            return Found(keys, stopped, stopped and stopped[0])
+        from_us, to_us = await self._period()
         found: list[Key] = []
-        for from_us, to_us in windows:
-            part = msgspec.structs.replace(self.which, from_us=from_us, to_us=to_us)
-            keys, stopped = await self._sorted(walk_rows(part, self.matches), self.limit - len(found))
+        began, width = self.reader.ticks, HOUR
+        while from_us < to_us:
+            edge = max(from_us, to_us - width) if self.descending else min(to_us, from_us + width)
+            part = (edge, to_us) if self.descending else (from_us, edge)
+            from_us, to_us = (from_us, edge) if self.descending else (edge, to_us)
+            before = self.reader.ticks
+            window = msgspec.structs.replace(self.which, from_us=part[0], to_us=part[1])
+            keys, stopped = await self._sorted(walk_rows(window, self.matches), self.limit - len(found))
             found += keys
             if len(found) >= self.limit or stopped:
-                return found, stopped
-        return found, None
+                return Found(found, stopped, stopped and stopped[0])
+            if self.reader.ticks - began > MOST_TICKS and from_us < to_us:
+                return Found(found, (edge, -1), edge)
+            width = _next_width(width, self.reader.ticks - before)
+        return Found(found)
 
-    async def _windows(self) -> Iterator[tuple[int, int]]:
-        """Parts of the period in the direction of reading, each wider than the one before."""
+    async def _period(self) -> tuple[int, int]:
+        """What lies before the place, of the time that has spans."""
         [(oldest, newest)] = await self.reader.all(BOUNDS)
         if oldest is None:
-            return iter(())
+            return 0, 0
         from_us = oldest if self.which.from_us is None else max(self.which.from_us, oldest)
         to_us = newest + 1 if self.which.to_us is None else min(self.which.to_us, newest + 1)
         if self.place is not None and self.descending:
             to_us = min(to_us, self.place.value + 1)
         elif self.place is not None:
             from_us = max(from_us, self.place.value)
-        return growing(from_us, to_us, backward=self.descending)
+        return from_us, to_us
 
     async def _sorted(self, walk: Walk, limit: int) -> tuple[list[Key], Key | None]:
         value = walk.at if self.column == "started_at" else f"s.{self.column}"
@@ -153,14 +172,34 @@ class _Asking:
             return await self._search(sql, walk.where.parameters, limit)
         return await self.reader.all(sql, [*walk.where.parameters, limit]), None
 
-    async def by_figure(self) -> tuple[list[Key], Key | None]:
+    async def by_figure(self) -> Found:
+        if self.which.unpriced and self.column == "cost_nanousd":
+            return Found([])
         if selective(self.which, self.matches):
-            return await self._sorted(walk_rows(self.which, self.matches), self.limit)
+            return Found(*await self._sorted(walk_rows(self.which, self.matches), self.limit))
+        began = self.reader.ticks
+        try:
+            if has_row_filters(self.which) or self.matches.tags:
+                # no index has their figures in order, but they may be few enough to be read and sorted
+                self.reader.most_ticks = began + MOST_TICKS
+                with suppress(TooMuchError):
+                    return Found(*await self._sorted(walk_rows(self.which, self.matches), self.limit))
+            self.reader.most_ticks = self.reader.ticks + MOST_TICKS
+            return await self._by_hours()
+        finally:
+            self.reader.most_ticks = None
+
+    async def _by_hours(self) -> Found:
         found: list[Key] = []
+        looked_to: int | None = None
         for from_us, to_us in await self._hours():
-            found += await self._best_of(from_us, to_us, found[-1] if len(found) == self.limit else None)
-            found = sorted(found, reverse=self.descending)[: self.limit]
-        return found, None
+            try:
+                best = await self._best_of(from_us, to_us, found[-1] if len(found) == self.limit else None)
+            except TooMuchError:
+                return Found(found, None, to_us if looked_to is None else looked_to)
+            found = sorted(found + best, reverse=self.descending)[: self.limit]
+            looked_to = from_us
+        return Found(found)
 
     async def _hours(self) -> Iterator[tuple[int, int]]:
         [(oldest, newest)] = await self.reader.all(BOUNDS)
@@ -169,7 +208,7 @@ class _Asking:
         from_us = oldest if self.which.from_us is None else max(self.which.from_us, oldest)
         to_us = newest + 1 if self.which.to_us is None else min(self.which.to_us, newest + 1)
         unit = HOUR if self.matches.cube is None else DAY
-        return growing(from_us // unit * unit, -(-to_us // unit) * unit, backward=True, first=unit)
+        return growing(from_us // unit * unit, -(-to_us // unit) * unit, unit)
 
     async def _best_of(self, from_us: int, to_us: int, bound: Key | None) -> list[Key]:
         """The first of each hour, or of each day of each series, through the index by figure; of these the first."""
@@ -220,16 +259,18 @@ WHERE {which} ORDER BY value {self.way}, o.id {self.way} LIMIT ?
         return found, last
 
 
-def growing(from_us: int, to_us: int, *, backward: bool, first: int = HOUR) -> Iterator[tuple[int, int]]:
-    """`[from_us, to_us)` cut into windows from one end, each WIDER than the one before."""
+def growing(from_us: int, to_us: int, first: int) -> Iterator[tuple[int, int]]:
+    """`[from_us, to_us)` cut into windows from its end, each WIDER than the one before."""
     width = first
     while from_us < to_us:
-        if backward:
-            begin = max(from_us, to_us - width)
-            yield begin, to_us
-            to_us = begin
-        else:
-            end = min(to_us, from_us + width)
-            yield from_us, end
-            from_us = end
+        begin = max(from_us, to_us - width)
+        yield begin, to_us
+        to_us = begin
         width *= WIDER
+
+
+def _next_width(width: int, ticks: int) -> int:
+    """Of a window of time, after one that took so long."""
+    if ticks < MOST_TICKS // 16:
+        return width * WIDER
+    return width if ticks < MOST_TICKS // 4 else max(MINUTE, width // 2)

@@ -39,7 +39,7 @@ class Lists:
             raise ValueError(f"order {order!r} is none of {', '.join(ORDERS)}")
         place = Cursor.parse(cursor, order) if cursor else None
         async with self._database.reading() as reader:
-            keys, scanned_to = await keys_of(reader, which, order, place, limit + 1)
+            keys, scanned_to, looked_to = await keys_of(reader, which, order, place, limit + 1)
             back = place is not None and place.back
             more = len(keys) > limit
             keys = keys[:limit]
@@ -47,7 +47,7 @@ class Lists:
         onward = keys[-1] if more else scanned_to
         if back:
             keys.reverse()
-        page = Page([spans[number] for _, number in keys if number in spans])
+        page = Page([spans[number] for _, number in keys if number in spans], looked_to=None if more else looked_to)
         if back:
             page.prev_cursor = Cursor(order, True, *onward).token() if onward else None
             page.next_cursor = Cursor(order, False, *keys[-1]).token() if keys else None
@@ -85,7 +85,7 @@ class Lists:
                 return None, None
             found: list[str | None] = []
             for back in (True, False):
-                keys, _ = await keys_of(reader, which, "newest", Cursor("newest", back, *key), 1)
+                keys, *_ = await keys_of(reader, which, "newest", Cursor("newest", back, *key), 1)
                 spans = await _read(reader, [number for _, number in keys])
                 found.append(next((span.request_id for span in spans.values()), None))
         return found[0], found[1]
@@ -99,7 +99,7 @@ class Lists:
         place: Cursor | None = None
         while True:
             async with self._database.reading() as reader:
-                keys, onward = await keys_of(reader, which, "newest", place, EXPORTED_KEYS)
+                keys, onward, _ = await keys_of(reader, which, "newest", place, EXPORTED_KEYS)
             for start in range(0, len(keys), page):
                 part = [number for _, number in keys[start : start + page]]
                 async with self._database.reading() as reader:
