@@ -67,7 +67,7 @@ class Answering:
             path = question.path
             facts.set(question.facts)
             exchange = _Exchange(reader, writer)
-            with contextlib.nullcontext() if takes_long(path) else self._pace.waited_for():
+            with self._pace.at_work() if takes_long(path) else self._pace.waited_for():
                 await self._before()
                 await self._app(_scope(question), exchange.receive, exchange.send)
         except (EOFError, OSError):

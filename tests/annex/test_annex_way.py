@@ -28,6 +28,8 @@ class NoHurry:
     def waited_for(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
+    at_work = waited_for
+
 
 async def nothing() -> None:
     """Before a question."""
