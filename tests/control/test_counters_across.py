@@ -12,9 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from gateway.control.admission import Limits
 from gateway.control.counters.across import Across
 from gateway.control.counters.allotment import Allotment, Levels
-from gateway.settings.limits import Shared
+from gateway.control.counters.board import Board
+from gateway.core.key import Key
+from gateway.core.limits import Ask
+from gateway.core.limits.events import Event
+from gateway.settings import Settings
+from gateway.settings.limits import Budget, Shared
+from pricing import Catalog
 from tests import needs
 
 needs.program("redis-server")
@@ -171,6 +178,40 @@ def test_a_level_is_told_by_one_machine_by_what_all_have_spent(redis):
     told, ours = asyncio.run(run())
     assert sorted(level for _, level in told) == ["100", "50", "80"]
     assert {(machine, level) for machine, levels in ours.items() for level in levels} == set(told)
+
+
+@pytest.mark.parametrize("hard", [True, False], ids=["hard", "soft"])
+def test_admission_of_two_machines_tells_of_a_budget_by_what_both_have_spent(redis, hard):
+    settings = Settings(budgets=[Budget(name="dollar", scope="tenant", match="acme", usd=1, hard=hard)])
+    ask = Ask(Key(key_id="k", name="k"), "acme", None, "m", "m", {}, 10, 10, None)
+
+    async def run() -> list[Event]:
+        told: list[Event] = []
+        machines = []
+        for name in ("one", "other"):
+            across = Across(Shared(url=redis.url), name)
+            machines.append(
+                (Limits(settings, Catalog.load(), Board(None, 1, 0, now_us()), told.append, across), across)
+            )
+        for _ in range(6):
+            for limits, across in machines:
+                lease = limits.admit(ask, now_us())
+                lease.settle(20, 90_000_000, now_us())
+                await across.sync()
+        for limits, across in machines:
+            await across.sync()
+            (account,) = limits.accounts.values()
+            assert account.purse.spent(account.begin) == 540_000_000
+            assert set(limits.reached(account, 540_000_000)) <= {50, 80, 100}
+            await across.close()
+        return told
+
+    told = asyncio.run(run())
+    assert [(event.level_percent, event.spent_nanousd) for event in told] == [
+        (50, 540_000_000),
+        (80, 810_000_000),
+        (100, 1_080_000_000),
+    ]
 
 
 def test_a_level_that_a_machine_reached_by_what_its_log_had_before_is_told_too(redis):
