@@ -14,6 +14,7 @@ from bench.target import Target
 MOST_CPU_TO_NGINX = 1.7
 LATE_BEYOND_DIRECT_US = 50_000
 STREAMS_STARTED_PER_S = 1000
+WARM_UP_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def measure_all(lab: Lab, streams: int, seconds: float) -> dict[str, Measured]:
     for name in NAMES:
         late_us = measured["direct"].result.delay_us.p50 + LATE_BEYOND_DIRECT_US if measured else None
         with lab.running(name, "stream") as target:
+            measure(target, streams // 10, WARM_UP_S, None)
             measured[name] = measure(target, streams, seconds, late_us)
     return measured
 

@@ -9,6 +9,8 @@ import msgspec
 from gateway.core.sse import EVENT_END, events
 
 _EMPTY_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
+_AFTER_EMPTY = (b"]", b" ", b"\n", b"\r", b"\t", b"")
+"""What follows the bracket of a list that may be empty."""
 _LONGEST_HELD = 32 * 1024
 """A usage chunk is under 4 kB; a longer unfinished event is passed on as it comes."""
 
@@ -46,8 +48,13 @@ def _blank_lines(event: bytes) -> bytes:
 
 
 def _may_be_empty(data: bytes) -> bool:
-    """Whether any list in it is empty: the quick question that most chunks answer with no."""
-    return b"[]" in data or (_EMPTY_CHOICES.search(data) is not None if b"[ " in data or b"[\n" in data else False)
+    """The quick question that most chunks answer with no. One byte is found ten times as fast as two in a row."""
+    at = data.find(b"[")
+    while at >= 0:
+        if data[at + 1 : at + 2] in _AFTER_EMPTY:
+            return _EMPTY_CHOICES.search(data) is not None
+        at = data.find(b"[", at + 1)
+    return False
 
 
 class UsageChunkFilter:
