@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 
 from bench.effort import Effort
 from bench.fill import CALLS, DEFAULT
@@ -30,9 +31,20 @@ PAGES = (
     f"/costs?{MONTH}&by=prompt_version",
     f"/costs?{MONTH}&tenant=acme",
     f"/costs?{MONTH}&tenant=acme&by=user",
+    f"/costs?{MONTH}&environment=production&by=user",
+    f"/costs?{MONTH}&tenant=acme&by=tag:workflow",
     "/costs?period=7d&by=feature",
+    "/costs?period=7d&by=user",
     "/costs/statement/acme",
+    f"/models?{MONTH}",
+    f"/tenants?{MONTH}",
+    f"/tenants/acme?{MONTH}",
+    f"/tags?{MONTH}",
+    f"/tags?{MONTH}&tenant=acme",
 )
+BUSY_HOUR = 15
+"""Of yesterday, UTC: what a period shorter than a day ends after, so that it holds as many calls as there ever are."""
+SHORT_HOURS = (0.25, 1, 3, 6)
 LISTS = (
     "/requests",
     f"/requests?{MONTH}&tenant=tyrell",
@@ -45,7 +57,16 @@ LISTS = (
     f"/requests?{MONTH}&min_latency_ms=100000",
     f"/requests?{MONTH}&min_cost_usd=0.03",
     f"/requests?{MONTH}&unpriced=true",
+    f"/requests?{MONTH}&unpriced=true&order=costliest",
     f"/requests?{MONTH}&q=nowhere",
+    f"/requests?{MONTH}&q=nowhere&status=error",
+    f"/requests?{MONTH}&q=%E8%AB%8B%E6%B1%82%E6%9B%B8",
+    f"/requests?{MONTH}&min_input_tokens=100000",
+    f"/requests?{MONTH}&max_latency_ms=1&tenant=wonka",
+    f"/requests?{MONTH}&tag.workflow=digest&model=gpt-4o-mini&environment=staging",
+    f"/requests?{MONTH}&tag.workflow=digest&min_latency_ms=60000",
+    f"/requests?{MONTH}&user=acme-user-000&order=costliest",
+    f"/requests?{MONTH}&min_latency_ms=100000&order=costliest",
     f"/requests?{MONTH}&order=costliest",
     f"/requests?{MONTH}&order=costliest&model=gpt-4o-mini",
     f"/requests?{MONTH}&order=slowest&tenant=wonka",
@@ -66,8 +87,9 @@ ENOUGH_S = 5.0
 def run(lab: Lab, effort: Effort) -> Section:
     prepare()
     rounds = ROUNDS if effort.name == "full" else 2
+    kinds = {"pages": (*PAGES, *short_periods()), "lists": LISTS, "menus": MENUS}
     with serving(lab) as gateway:
-        timed = {kind: [(path, times(gateway, path, rounds)) for path in paths] for kind, paths in KINDS.items()}
+        timed = {kind: [(path, times(gateway, path, rounds)) for path in paths] for kind, paths in kinds.items()}
     tables = [times_table(kind, of) for kind, of in timed.items()]
     claims = [
         Claim(
@@ -93,7 +115,14 @@ def times_table(kind: str, timed: list[tuple[str, list[float]]]) -> Table:
     return Table((kind, "p50 ms", "p95 ms"), rows)
 
 
-KINDS = {"pages": PAGES, "lists": LISTS, "menus": MENUS}
+def short_periods() -> list[str]:
+    """The overview of busy hours, of all and of one environment."""
+    end = datetime.now(UTC).replace(hour=BUSY_HOUR + 1, minute=7, second=0, microsecond=0) - timedelta(days=1)
+    found = []
+    for hours in SHORT_HOURS:
+        period = f"from={end - timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}&to={end:%Y-%m-%dT%H:%M:%SZ}"
+        found += [f"/?{period}", f"/?{period}&environment=production"]
+    return found
 
 
 def prepare() -> None:

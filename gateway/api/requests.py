@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from gateway.api.access import reader
 from gateway.api.errors import invalid
 from gateway.api.export import FORMATS, Exports, Progress, exported
-from gateway.api.filters import ORDERS, parse_choice, parse_limit, single
+from gateway.api.filters import ORDERS, iso_time, parse_choice, parse_limit, single
 from gateway.api.record import Record, detail_of, encode, record_of
 from gateway.api.scope import asked, sees, state_of
 from gateway.control.fleet import Question
@@ -26,6 +26,8 @@ class RequestPage(msgspec.Struct):
     items: list[Record]
     next_cursor: str | None
     prev_cursor: str | None
+    looked_to: str | None = None
+    """Where what is asked for is rare: how far was looked for this page, which may then be short though more follow."""
 
 
 async def list_requests(request: Request) -> Response:
@@ -38,7 +40,12 @@ async def list_requests(request: Request) -> Response:
         order=parse_choice(question.values, "order", ORDERS, "newest"),
     )
     return json_response(
-        RequestPage([record_of(span) for span in page.items], page.next_cursor, page.prev_cursor),
+        RequestPage(
+            [record_of(span) for span in page.items],
+            page.next_cursor,
+            page.prev_cursor,
+            None if page.looked_to is None else iso_time(page.looked_to),
+        ),
     )
 
 

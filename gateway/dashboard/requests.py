@@ -31,7 +31,7 @@ from gateway.dashboard.flight import Flight, flight_of
 from gateway.dashboard.format import day
 from gateway.dashboard.patience import in_time
 from gateway.dashboard.render import respond
-from gateway.dashboard.requests_empty import Drop, drops, is_first_time, nothing, wider
+from gateway.dashboard.requests_empty import Drop, drops, is_first_time, looked, nothing, wider
 from gateway.dashboard.requests_head import COUNTED_TO, NOT_ADDED_UP, counted, heading, summary, volume
 from gateway.dashboard.rows import Row, rows_of
 from gateway.dashboard.view import Choice, Shell, View, make_shell, open_view
@@ -88,6 +88,8 @@ class Requests:
     """The same in words."""
     not_added_up: str = ""
     """Why there are no totals or no chart."""
+    looked: str = ""
+    """How far it looked, where not as far as the period goes."""
     peek: Detail | None = None
 
 
@@ -136,7 +138,7 @@ async def _page(view: View, shell: Shell) -> Requests:
     found = await _found(view)
     views = await saved_views(view)
     if not found.items and not query.get("cursor"):
-        return await _empty(view, shell, views)
+        return await _empty(view, shell, views, found)
     number, outline, tags = await asyncio.gather(
         in_time(store.count(which, at_most=COUNTED_TO)),
         in_time(store.outline(which, width_us=view.period.width_us, time_zone=view.period.zone.key)),
@@ -156,6 +158,7 @@ async def _page(view: View, shell: Shell) -> Requests:
         summary=summary(outline) if outline else "",
         chart=volume(outline.parts, view.period, now_us=view.now_us) if outline else None,
         not_added_up="" if outline else NOT_ADDED_UP,
+        looked=looked(found.looked_to, order, view.period.zone),
         heads=[head_of(view, BY_COLUMN[name], order) for name in shown],
         time_head=time_head(view, order),
         shown=shown,
@@ -238,8 +241,8 @@ def _rows(view: View, found: SpanPage, shown: tuple[str, ...]) -> list[Row]:
     )
 
 
-async def _empty(view: View, shell: Shell, views: list[ViewChoice]) -> Requests:
-    """Nothing was found: because nothing ever was recorded, or because of which filter."""
+async def _empty(view: View, shell: Shell, views: list[ViewChoice], found: SpanPage) -> Requests:
+    """Nothing was found: because nothing ever was recorded, or because of which filter, or not so far."""
     if await is_first_time(view):
         base = f"{view.request.url.scheme}://{view.request.url.netloc}"
         return Requests(shell, view.filters, is_first_time=True, base_url=base, problems=view.problems, views=views)
@@ -247,8 +250,10 @@ async def _empty(view: View, shell: Shell, views: list[ViewChoice]) -> Requests:
         shell,
         view.filters,
         drops=await drops(view),
-        nothing=nothing(view),
-        wider=wider(view),
+        nothing=nothing(view) if found.looked_to is None else "",
+        looked=looked(found.looked_to, _order(view), view.period.zone),
+        older=with_parameter(view, "cursor", found.next_cursor) if found.next_cursor else "",
+        wider=wider(view) if found.looked_to is None else "",
         tag_keys=await view.state.store.tag_keys(),
         problems=view.problems,
         views=views,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from gateway.dashboard import urls
 from gateway.dashboard.filters import Filters
+from gateway.dashboard.format import full
 from gateway.dashboard.patience import in_time
 from gateway.dashboard.requests_head import COUNTED_TO, counted
 from gateway.dashboard.view import View
@@ -31,6 +33,16 @@ def nothing(view: View) -> str:
     conditions = [f"{c.label.lower()} {c.op} {c.value}" for c in view.filters.chips]
     conditions += [f"“{view.filters.q}” in the text"] if view.filters.q else []
     return f"{view.period.label}: no call" + (f" where {' and '.join(conditions)}" if conditions else "") + "."
+
+
+def looked(to_us: int | None, order: str, zone: ZoneInfo) -> str:
+    """What is rare is looked for only so far at a time; empty where all was looked at."""
+    if to_us is None:
+        return ""
+    at = full(to_us, zone)
+    if order in ("newest", "oldest"):
+        return f"Looked {'back ' if order == 'newest' else ''}as far as {at}. The next page looks further."
+    return f"Looked at calls since {at}, newest first. A shorter period is looked at as a whole."
 
 
 def wider(view: View) -> str:

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from gateway.dashboard import patience
 from gateway.dashboard.requests_head import NOT_ADDED_UP
-from gateway.store.base import Bucket, SpanFilter, Stats
+from gateway.store.base import Bucket, Page, SpanFilter, Stats
 from tests.dashboard.fakes import FakeStore, application, traffic
 
 NOW = time.time_ns() // 1000
@@ -50,3 +50,26 @@ def test_an_empty_list_names_no_filter_that_could_not_be_counted() -> None:
         page = client.get("/requests?model=none-such").text
     assert "no call where" in page
     assert "many" not in page
+
+
+class LookedSome(FakeStore):
+    """Had enough before it had looked at everything."""
+
+    found = 0
+
+    async def spans(self, which: SpanFilter, *, limit: int, cursor: str | None = None, order: str = "newest") -> Page:
+        if not which.q:
+            return await super().spans(which, limit=limit, cursor=cursor, order=order)
+        return Page(self.rows[: self.found], next_cursor="on-from-here", looked_to=NOW - HOUR)
+
+
+@pytest.mark.parametrize(("found", "heading"), [(0, "Nothing so far"), (3, "Looked back as far as")])
+def test_a_list_that_looked_at_some_says_how_far_and_goes_on(found: int, heading: str) -> None:
+    store = LookedSome(traffic(60, now_us=NOW, length_us=HOUR))
+    store.found = found
+    with TestClient(application(store)) as client:
+        page = client.get("/requests?q=needle").text
+    assert heading in page
+    assert "Looked back as far as" in page
+    assert "cursor=on-from-here" in page
+    assert "no call where" not in page
