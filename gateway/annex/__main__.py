@@ -64,6 +64,7 @@ async def answer(loaded: Loaded) -> None:
     (loaded.data / ANNEX).write_text(str(os.getpid()))
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 100)  # a page of spans is thousands of objects, and none of them is a cycle
     gone, relieved = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_reader(sys.stdin.fileno(), _on_input, gone)
