@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.dialects import dialect_for
 from gateway.settings import Timeout
 from gateway.translation import Backend
 from tests.translation.provider import (
@@ -163,3 +164,46 @@ def test_a_stream_that_is_given_up_ends_the_call_to_the_provider() -> None:
             await closing(backend)
 
     asyncio.run(leave())
+
+
+def opening(dialect: str) -> list[Any]:
+    """What a provider begins a stream with, and does not end."""
+    choice = {"index": 0, "delta": {"role": "assistant", "content": "yes"}, "finish_reason": None}
+    start = {"id": "1", "model": "m-1", "role": "assistant", "content": [], "usage": {"input_tokens": 3}}
+    return {
+        "openai": [{"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}],
+        "anthropic": [
+            {"type": "message_start", "message": start},
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "yes"}},
+        ],
+        "gemini": [{"candidates": [{"content": {"role": "model", "parts": [{"text": "yes"}]}, "index": 0}]}],
+    }[dialect]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "path"),
+    [
+        ("openai", "/v1/messages"),
+        ("openai", "/v1beta/models/m:streamGenerateContent?alt=sse"),
+        ("anthropic", "/v1/chat/completions"),
+        ("anthropic", "/v1/responses"),
+        ("anthropic", "/v1/completions"),
+        ("gemini", "/v1/chat/completions"),
+        ("gemini", "/v1/messages"),
+    ],
+)
+def test_a_stream_that_ends_too_early_is_never_finished(dialect: str, path: str) -> None:
+    """litellm writes a finish of its own where the provider's never came."""
+    asked = {"prompt": "hi"} if path.endswith("completions") else {"input": "hi"}
+    body = {"model": "m", "stream": True, "messages": USER, "contents": CONTENTS, **asked}
+    answer = events(*opening(dialect), named=dialect == "anthropic")
+    _, _, data, _ = translated(answer, dialect, path, {**body, "max_tokens": 9})
+    read = dialect_for(b"POST", path.partition("?")[0].encode()).read(data, True, 200)
+    assert (read.complete, read.finish_reasons) in ((False, []), (False, ["in_progress"])), data
+    assert read.error is not None
+    assert "ended before the answer was complete" in read.error
+
+
+USER = [{"role": "user", "content": "hi"}]
+CONTENTS = [{"role": "user", "parts": [{"text": "hi"}]}]

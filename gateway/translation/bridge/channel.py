@@ -8,7 +8,6 @@ error keeps its words.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
@@ -19,6 +18,7 @@ import msgspec
 
 from gateway.dialects import OPAQUE, Dialect, dialect_for
 from gateway.dialects.base import Answer, Context
+from gateway.errors import CallError
 from gateway.translation.backend import Backend
 from gateway.translation.bridge.library import http_handler, litellm
 
@@ -66,11 +66,20 @@ class Heard(msgspec.Struct):
 
     async def drain(self) -> None:
         """Reads what litellm leaves unread of a stream: usage that comes late, and the end, without which the
-        connection could not be used again."""
-        with contextlib.suppress(StopAsyncIteration, TimeoutError, httpx.HTTPError):
+        connection could not be used again. CallError 502 for a stream that was cut: litellm would finish it."""
+        has_ended = False
+        try:
             async with asyncio.timeout(DRAIN_S):
                 while self.rest is not None:
                     self.add(await anext(self.rest))
+        except (StopAsyncIteration, httpx.HTTPError):
+            has_ended = True
+        except TimeoutError:
+            pass
+        answer = self.answer()
+        if has_ended and not answer.complete:
+            cut = f"The stream of {self.backend.name} ended before the answer was complete."
+            raise CallError(502, "upstream_reset", answer.error or cut)
 
     async def close(self) -> None:
         """Ends the call to the provider, unless it is complete."""

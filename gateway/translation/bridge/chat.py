@@ -72,15 +72,22 @@ async def stream(chunks: Any, model: str, heard: Heard, wants_usage: bool) -> As
 async def pieces(chunks: Any, model: str, heard: Heard) -> AsyncGenerator[dict[str, Any]]:
     """The chunks that say something, without usage; when it has ended, all that the provider sent was heard."""
     answered: str | None = None
+    held: list[dict[str, Any]] = []
+    """From the finish on: it is told when all of the stream has been heard, and was not cut."""
     try:
         async for chunk in chunks:
             said = dumped(chunk)
             said.pop("usage", None)
             answered = answered or heard.answer().model or model
             said["model"] = answered
-            if any(choice.get("delta") or choice.get("finish_reason") for choice in said.get("choices", ())):
+            choices = said.get("choices", ())
+            if any(choice.get("finish_reason") for choice in choices) or (held and choices):
+                held.append(said)
+            elif any(choice.get("delta") for choice in choices):
                 yield said
         await heard.drain()
+        for said in held:
+            yield said
     finally:
         await closed(chunks, heard)
 

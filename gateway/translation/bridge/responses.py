@@ -66,6 +66,9 @@ def _billed(said: dict[str, Any], model: str, heard: Heard) -> dict[str, Any]:
         said["service_tier"] = answer.service_tier
     said.pop("provider_specific_fields", None)
     said["store"] = False
+    for item in said.get("output", ()):
+        if item.get("type") == "code_interpreter_call":  # litellm writes an id like those of OpenAI, who would bill it
+            item["container_id"] = f"{heard.backend.name}_{item.get('container_id')}"
     if not said["id"].startswith("resp_"):
         said["id"] = f"resp_{said['id'].removeprefix('chatcmpl-')}"
     if (usage := bill.responses_usage(heard)) is not None:
