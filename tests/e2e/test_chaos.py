@@ -21,6 +21,14 @@ def test_no_error_that_could_be_prevented_no_second_answer_and_every_attempt_boo
     assert verdict.endings["answered at attempt 3"] > 5
 
 
+@pytest.mark.slow
+def test_the_same_where_every_target_is_translated(tmp_path: Path) -> None:
+    """Clients speak Anthropic's dialect, the failing providers OpenAI's."""
+    verdict = run(tmp_path, calls=150, clients=15, seed=2, translated=True)
+    assert verdict.problems == []
+    assert len(verdict.outcomes) > 15, "most faults were met"
+
+
 def test_a_connection_that_broke_with_the_request_on_it_is_an_attempt_also_without_a_route(
     gateway: Gateway, upstream: Upstream
 ) -> None:

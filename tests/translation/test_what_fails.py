@@ -166,6 +166,15 @@ def test_a_stream_that_is_given_up_ends_the_call_to_the_provider() -> None:
     asyncio.run(leave())
 
 
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1beta/models/m:streamGenerateContent?alt=sse"])
+def test_nothing_at_all_where_a_stream_was_asked_for_is_no_answer(path: str) -> None:
+    body = {"model": "m", "stream": True, "messages": USER, "max_tokens": 9, "contents": CONTENTS}
+    _, _, data, _ = translated(Answer([]), "openai", path, body)
+    read = dialect_for(b"POST", path.partition("?")[0].encode()).read(data, True, 200)
+    assert (read.complete, read.finish_reasons) == (False, [])
+    assert read.error is not None
+
+
 def opening(dialect: str) -> list[Any]:
     """What a provider begins a stream with, and does not end."""
     choice = {"index": 0, "delta": {"role": "assistant", "content": "yes"}, "finish_reason": None}

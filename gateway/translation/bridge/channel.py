@@ -77,7 +77,7 @@ class Heard(msgspec.Struct):
         except TimeoutError:
             pass
         answer = self.answer()
-        if has_ended and not answer.complete:
+        if has_ended and not (answer.complete and self.is_stream):
             cut = f"The stream of {self.backend.name} ended before the answer was complete."
             raise CallError(502, "upstream_reset", answer.error or cut)
 
@@ -87,14 +87,17 @@ class Heard(msgspec.Struct):
             await self.response.aclose()
 
     @property
+    def is_stream(self) -> bool:
+        """Whether the provider answers with a stream: asked for one, a broken one may answer with nothing at all."""
+        return self.headers.get(b"content-type", b"").startswith(self.dialect.stream_types)
+
+    @property
     def body(self) -> bytes:
         return bytes(self.first + self.last)
 
     def answer(self) -> Answer:
         """What the provider says that it used, in the words of its own dialect."""
-        content_type = self.headers.get(b"content-type", b"")
-        streaming = content_type.startswith(self.dialect.stream_types)
-        return self.dialect.settle(self.body, streaming, Context(self.path, self.request, self.headers))
+        return self.dialect.settle(self.body, self.is_stream, Context(self.path, self.request, self.headers))
 
 
 HEARD: ContextVar[Heard] = ContextVar("heard")
