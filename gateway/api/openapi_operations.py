@@ -128,7 +128,7 @@ OPERATIONS = {
         answer=totals.Breakdown,
         query=(
             *FILTERS,
-            Parameter("group_by", f"{', '.join(BY)}, config, variant, prompt, prompt_version or tag:KEY."),
+            Parameter("group_by", f"{', '.join(BY)}, config, variant, prompt, prompt_version, cost_source or tag:KEY."),
             _limit(MAX_LIMIT, 1000),
             TIME_ZONE,
         ),

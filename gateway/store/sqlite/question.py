@@ -22,6 +22,7 @@ from gateway.store.sqlite.series import (
     ONE_DIMENSION,
     PLACE,
     PLACED,
+    SUMMED_AS_USER,
     TAG,
     TOLD,
     TOTAL,
@@ -109,7 +110,7 @@ async def scope_of(reader: Reader, question: Question) -> str | None:
     scope = open_ended.pop()
     if open_ended or len(which.tags) > 1 or question.failed or by not in (None, scope, *PLACE):
         return None
-    if not await _rolled_up(reader, scope):
+    if scope == SUMMED_AS_USER or not await _rolled_up(reader, scope):
         return None
     rest = msgspec.structs.replace(which, user=(), tags=(), unpriced=False, from_us=None, to_us=None)
     if scope != COST_SOURCE and rest == SpanFilter() and by in (None, scope):

@@ -15,6 +15,7 @@ from gateway.store.sqlite.series import (
     OPEN_ENDED_LIMIT,
     PLACED,
     SPREADS,
+    SUMMED_AS_USER,
     UNCOUNTED,
     Cells,
     Series,
@@ -95,7 +96,7 @@ class SeriesBook:
 
     def rolls_up(self, series: Series) -> bool:
         scope = series.scope.removeprefix(PLACED)
-        return scope not in UNCOUNTED and scope not in self._not_rolled_up
+        return scope not in UNCOUNTED and scope != SUMMED_AS_USER and scope not in self._not_rolled_up
 
     async def enter(self, db: aiosqlite.Connection, wanted: Iterable[Series]) -> None:
         """Finds or makes the series."""

@@ -89,6 +89,8 @@ TOLD = {"userId": "user", "tenantSlug": "tenant", "environment": "environment", 
 """Tags → the column that says the same, of every span there is unless the store knows better (see `Cells.odd`)."""
 UNCOUNTED = frozenset({"tag:sessionId"})
 """Tags that name a single conversation: found by `span_tags`, not worth a rollup."""
+SUMMED_AS_USER = "tag:userId"
+"""Has no sums of its own, for those of the users are the same; where they are not, its rows are read."""
 OPEN_ENDED_LIMIT = 10_000
 """An open-ended scope (`user`, `tag:KEY`) with more values than this is not rolled up: its values are ids."""
 
