@@ -82,7 +82,7 @@ async function stop(form) {
     toast("Stopped. It is booked with what it used.");
   } else {
     button.disabled = false;
-    toast(answer.status === 404 ? "It is over already, or another worker carries it" : `Not stopped: the gateway answered ${answer.status}`, "error");
+    toast(answer.status === 404 ? "It is over already" : `Not stopped: the gateway answered ${answer.status}`, "error");
   }
 }
 
