@@ -96,18 +96,18 @@ class _Exchange:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """Returns when the worker has room for more. Raises OSError when it has hung up and there was more to come; the
-        end of an answer that nobody reads is no error."""
+        """Returns when the worker has room for more. Once it has hung up nothing happens, as under any server: the
+        application is told by `receive`."""
         if message["type"] == "http.response.start":
             wire.put(self._writer, wire.encode(wire.Head(message["status"], list(message.get("headers", ())))))
             return
-        if message.get("more_body", False):
+        try:
             await self._put(message.get("body", b""))
-            return
-        with contextlib.suppress(OSError):
-            await self._put(message.get("body", b""))
-            wire.put(self._writer, b"")
-            await self._writer.drain()
+            if not message.get("more_body", False):
+                wire.put(self._writer, b"")
+                await self._writer.drain()
+        except OSError:
+            await asyncio.sleep(0)  # to who waits in `receive`
 
     async def _put(self, body: bytes) -> None:
         for start in range(0, len(body), wire.PIECE):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.annex import wire
@@ -197,11 +198,13 @@ def test_a_client_that_does_not_read_holds_the_annex_up(state: AppState) -> None
     sent = 0
 
     async def endless(scope: Scope, receive: Receive, send: Send) -> None:
-        nonlocal sent
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        while True:
-            await send({"type": "http.response.body", "body": b"x" * wire.PIECE, "more_body": True})
-            sent += 1
+        async def pieces() -> AsyncIterator[bytes]:
+            nonlocal sent
+            while True:
+                yield b"x" * wire.PIECE
+                sent += 1
+
+        await StreamingResponse(pieces())(scope, receive, send)
 
     async def ask() -> None:
         app, _ = worker(state)
@@ -243,13 +246,18 @@ def test_a_client_that_goes_is_told_to_the_application(state: AppState) -> None:
     run(ask)
 
 
+async def disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 async def stream(scope: Scope, receive: Receive, send: Send) -> None:
     """An event, and one more whenever the loop comes round."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
-    with contextlib.suppress(OSError):
-        while True:
-            await send({"type": "http.response.body", "body": b"data: x\n\n", "more_body": True})
-            await asyncio.sleep(0.001)
+    gone = asyncio.create_task(disconnected(receive))
+    while not gone.done():
+        await send({"type": "http.response.body", "body": b"data: x\n\n", "more_body": True})
+        await asyncio.sleep(0.001)
 
 
 @pytest.mark.parametrize("why", ["signed out", "the worker stops"])
