@@ -22,8 +22,8 @@ from gateway.store.sqlite.where import TEXT, Matches, has_row_filters, match
 
 SEARCHED = 20_000
 """Free text looks through this many spans a page; a page may then be short, and its cursor goes on from there."""
-MOST_TICKS = 300
-"""A page looks no further when it has taken so much work (`Reader.ticks`), about a tenth of a second."""
+MOST_TICKS = 40
+"""A page looks no further when it has taken so much work (`Reader.ticks`): some 100,000 rows, if each is looked up."""
 MINUTE = 60_000_000
 WIDER = 4
 """Each window of time is so many times the one before: a page needs few, and no window reads much more than it must."""
@@ -184,7 +184,7 @@ class _Asking:
                 self.reader.most_ticks = began + MOST_TICKS
                 with suppress(TooMuchError):
                     return Found(*await self._sorted(walk_rows(self.which, self.matches), self.limit))
-            self.reader.most_ticks = self.reader.ticks + MOST_TICKS
+            self.reader.most_ticks = self.reader.ticks + MOST_TICKS // 2
             return await self._by_hours()
         finally:
             self.reader.most_ticks = None
