@@ -20,6 +20,8 @@ from gateway.proxy.tunnel import Tunnel
 
 log = logging.getLogger("callgate.proxy")
 
+NO_TARGET = "The request's target is no path and no URL."
+
 
 class GatewayProtocol(ClientConnection):
     """Reads requests and says whose they are: an exchange's, a tunnel's or the app's."""
@@ -45,7 +47,7 @@ class GatewayProtocol(ClientConnection):
             self._upgraded(data, upgrade)
         except httptools.HttpParserCallbackError as exc:
             if isinstance(exc.__context__, httptools.HttpParserInvalidURLError):  # that uvicorn takes apart
-                self._cut_off("The request's target is no path and no URL.", 400)
+                self._cut_off(NO_TARGET, 400)
                 return
             log.exception("a request could not be handled")
             self._gone()
@@ -250,6 +252,9 @@ class GatewayProtocol(ClientConnection):
         parser, self.parser = self.parser, recorded  # type: ignore[assignment]  # answers what is asked of it here
         try:
             self._head_complete()
+        except httptools.HttpParserInvalidURLError:
+            self._refuse(CallError(400, "invalid_request_error", NO_TARGET))
+            return
         finally:
             self.parser = parser
         was_recording, self._recording = self._recording, None

@@ -313,3 +313,17 @@ def test_an_absolute_target_without_a_path_is_the_root(target: str, gateway: Gat
     with gateway.connect() as wire:
         wire.send(f"HEAD {target} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n".encode())
         assert wire.rest().split(b" ", 2)[1] == b"303", "to the sign-in, as / is"
+
+
+def test_a_target_that_is_none_in_a_request_that_waited_in_line(gateway: Gateway, upstream: Upstream) -> None:
+    """The first call is answered whole, whatever comes behind it."""
+    upstream.script = completes
+    chat = post(CHAT, GOOD, AUTH)
+    with gateway.connect() as wire:
+        wire.send(chat + b"CONNECT %001/files HTTP/1.1\r\nhost: gateway\r\n\r\n" + chat)
+        first, second = wire.message(), wire.message()
+        assert wire.closed_by_peer()
+    assert (first.status, first.json()["choices"][0]["message"]["content"]) == (200, "Hello there")
+    assert "target" in second.json()["error"]["message"]
+    assert (second.status, upstream.seen.qsize()) == (400, 1)
+    assert not any("Traceback" in line for line in gateway.output)
