@@ -39,7 +39,7 @@ CASES = {
     # providers
     "providers: {openai: hunter2}": "providers.openai: the value is not a map of settings (line 1)",
     "providers: {mine: {base_url: 'http://h/v1'}}": "providers.mine.dialect: is missing: mine is not known by name, "
-    "so set what it speaks: openai, anthropic, gemini, cohere, bedrock, mcp (line 1)",
+    "so set what it speaks: openai, anthropic, gemini, cohere, bedrock, ollama, mcp (line 1)",
     "providers: {mine: {dialect: openai}}": "providers.mine.base_url: is missing: mine is not known by name, "
     "so set its address, as its own SDK takes it (line 1)",
     "providers: {mistrl: {dialect: openai}}": "providers.mistrl.base_url: is missing: mistrl is not known by name, "
