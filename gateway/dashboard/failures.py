@@ -84,7 +84,7 @@ _SHORT = {
 
 def status(status_code: int | None, error_type: str | None) -> Status:
     if error_type is None and (status_code is None or status_code < 400):
-        return Status(str(status_code) if status_code is not None else "–", "success")
+        return Status(str(status_code) if status_code is not None else "ok", "success")  # a step that is no HTTP
     word = _SHORT.get(error_type or "", "")
     code = "" if status_code is None else str(status_code)
     text = f"{code} {word}".strip() or kind(error_type).name.lower()

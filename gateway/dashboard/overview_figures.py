@@ -80,7 +80,7 @@ def _of_calls(view: View, now: Totals, before: Totals, buckets: Sequence[Bucket]
             [money_sum(now.cost_nanousd)],
             listed(view, ("order", "costliest")),
             cost,
-            f"{of_output} for output" if cost is None else f"vs {view.period.before_label}",
+            f"{of_output} for output" if cost is None else view.period.before_label,
             spark([b.totals.cost_nanousd for b in buckets], from_zero=True),
         ),
         Stat(

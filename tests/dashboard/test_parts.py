@@ -231,7 +231,7 @@ def test_curl_is_a_command_that_a_shell_reads_back() -> None:
     ("code", "error_type", "text", "tone"),
     [
         (200, None, "200", "success"),
-        (None, None, "–", "success"),
+        (None, None, "ok", "success"),
         (402, "budget", "402 budget", "warning"),
         (429, "rate_limit", "429", "warning"),
         (499, "cancelled", "499 left", "warning"),
