@@ -10,7 +10,7 @@ TAG_KEYS = (
     "SELECT substr(scope, 5), value_count, calls, rolled_up FROM scopes "
     "WHERE scope GLOB 'tag:*' ORDER BY calls DESC, scope"
 )
-LOOKED_AT = 20_000
+LOOKED_AT = 5_000
 """Of a dimension with more values (ids of sessions) those first in the alphabet are ranked, and a prefix finds the
 rest: a menu must not sort millions."""
 VALUES = f"""
