@@ -115,13 +115,13 @@ async def _ask(view: View) -> Facts:
     before, buckets, models, tenants, failing = await asyncio.gather(
         store.stats(view.before()),
         store.buckets(which, width_us=width, split="model", time_zone=zone),
-        store.groups(which, "model", limit=100, time_zone=zone),
+        store.groups(which, "model", limit=100, latency=False),
         store.groups(which, "tenant", limit=100, spark_width_us=width, time_zone=zone),
         store.failures(which, limit=6, spark_width_us=width),
     )
     palette.see([group.key for group in models if group.key])
     served, tags, dear = await asyncio.gather(
-        store.groups(which, "provider_model", limit=1000, time_zone=zone),
+        store.groups(which, "provider_model", limit=1000, latency=False),
         in_time(leading(view, which)),
         in_time(store.spans(which, limit=COSTLIEST_SHOWN, order="costliest")),
     )
