@@ -86,6 +86,6 @@ def their_nanousd(price: Price | None, record: dict[str, Any]) -> int | None:
     standard = record["expected"]["service_tier"] in STANDARD and not usage.web_searches
     if price is None or theirs is None or not standard or not same_unit_prices(price, theirs.model_price):
         return None
-    if price.card.searches_always:
+    if price.card.searches_always or "file_search_call" in str(record["response_body"]):
         return None
     return int((theirs.total_price * 10**9).to_integral_value(ROUND_HALF_EVEN))
