@@ -25,9 +25,11 @@ from gateway.annex.answering import Answering, Introduced, facts
 from gateway.annex.orders import Orders
 from gateway.annex.pace import Pace
 from gateway.config import Loaded, load
+from gateway.control.alerts import Alerts
 from gateway.control.catalog import load_catalog
 from gateway.control.fleet import Fleet
 from gateway.control.identity import Identity
+from gateway.control.machine import Own
 from gateway.control.privacy import Policies
 from gateway.control.processes import ANNEX
 from gateway.control.secret import load_secret
@@ -101,7 +103,15 @@ def state_of(loaded: Loaded, store: Store, identity: Identity, policies: Policie
         data=loaded.data,
         policies=policies,
         standings=lambda: facts.get().standings,
+        own=_told,
+        alerts=Alerts(settings, store),
     )
+
+
+def _told() -> Own:
+    own = facts.get().own
+    assert own is not None, "it is missing in WITH_OWN"
+    return own
 
 
 async def refreshed(identity: Identity, policies: Policies) -> None:

@@ -1,5 +1,5 @@
 """What the annex answers: everything that reads the log and makes something large of it. Changes, signing in, and what
-is about one worker alone stay with the workers."""
+is small and about one worker alone stay with the workers."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ PLACES = (
     urls.TENANT,
     urls.API_DOCS,
     urls.COMPONENTS,
+    urls.OPERATIONS,
+    urls.CONFIGURATION,
     "/api/requests",
     "/api/requests/export",
     "/api/requests/export/{token}",
@@ -44,12 +46,18 @@ PLACES = (
     "/api/tags/{key:path}",
     "/api/values/{field}",
     "/api/audit/export",
+    "/api/operations",
+    "/api/dead-letters",
+    "/api/configuration",
     "/api/openapi.json",
 )
 """As in the routes. GET and HEAD only."""
 
 WITH_STANDINGS = (urls.TENANTS, urls.TENANT)
 """Show what limits and budgets are at, which the worker knows."""
+
+WITH_OWN = (urls.OPERATIONS, "/api/operations")
+"""Say how the worker is that was asked."""
 
 LONG = ("/api/requests/export", "/api/requests/stream", "/api/audit/export")
 """Go on for as long as there is something, and nobody waits for their end."""
@@ -67,6 +75,10 @@ def is_place(path: str) -> bool:
 
 def shows_standings(path: str) -> bool:
     return any(place.match(path) for place in _with_standings)
+
+
+def shows_own(path: str) -> bool:
+    return path in WITH_OWN
 
 
 def takes_long(path: str) -> bool:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
+from pathlib import Path
 
 import msgspec
 
+from gateway.annex import wire
 from gateway.annex.orders import Orders
 from gateway.config import Loaded
+from gateway.control.local_socket import FOLDER
+from gateway.control.processes import ANNEX
 
 BACKOFF_S = (0.2, 30.0)
 """First and longest pause before an annex that died is started again. Until then the workers answer themselves."""
@@ -27,6 +32,7 @@ class AnnexSupervisor:
     def __init__(self, loaded: Loaded, *, python: str = sys.executable) -> None:
         source = str(loaded.path) if loaded.path is not None else None
         self._orders = Orders(source, msgspec.to_builtins(loaded.overrides))
+        self._data = loaded.data
         self._command = (python, "-P", "-m", "gateway.annex")
         self._process: Process | None = None
         self._running: asyncio.Task[None] | None = None
@@ -53,7 +59,8 @@ class AnnexSupervisor:
         self.start()
 
     async def stop(self) -> None:
-        """Nobody is left who asks: whatever they are at, the end of their standard input ends them."""
+        """Nobody is left who asks: whatever they are at, the end of their standard input ends them. What showed the
+        way to them is taken away."""
         for task in [self._running, *self._relieved]:
             if task is not None:
                 task.cancel()
@@ -62,6 +69,10 @@ class AnnexSupervisor:
             assert self._process.stdin is not None
             self._process.stdin.close()
             await self._process.wait()
+        if self._running is not None:
+            for trace in (Path(FOLDER, wire.SOCKET), Path(ANNEX)):
+                with contextlib.suppress(OSError):
+                    (self._data / trace).unlink()
 
     async def _keep_running(self) -> None:
         pause, longest = BACKOFF_S

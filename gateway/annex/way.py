@@ -16,21 +16,29 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.annex import wire
-from gateway.annex.places import is_place, shows_standings
+from gateway.annex.places import is_place, shows_own, shows_standings
 from gateway.api.access import READ
 from gateway.api.limits import standings_in
+from gateway.control.admission_status import Standings
 from gateway.control.local_socket import FOLDER, address
+from gateway.control.machine import own_in
 from gateway.control.sessions import Sessions
 from gateway.control.state import AppState
-from gateway.errors import StoreError
+from gateway.dashboard.errors import cut_off_page, is_page
+from gateway.errors import CallError
 
 log = logging.getLogger(__name__)
+
+ENDED = "The process that reads the log ended over this question; it is started again. Calls go on. Try again."
 
 
 def facts_for(state: AppState, path: str) -> wire.Facts:
     """What a page at this path shows of the worker."""
-    journal = state.journal_health()
-    return wire.Facts(journal, standings_in(state)) if shows_standings(path) else wire.Facts(journal)
+    return wire.Facts(
+        state.journal_health(),
+        standings_in(state) if shows_standings(path) else Standings(),
+        own_in(state) if shows_own(path) else None,
+    )
 
 
 class Way:
@@ -77,11 +85,11 @@ class Way:
         )
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, scope: Scope, send: Send) -> None:
-        """Hands on the answer. Raises StoreError where there is none: to who asks it is the same."""
+        """Hands on the answer. Raises CallError where there is none."""
         try:
             head = wire.read_head(await wire.take(reader))
         except EOFError as exc:
-            raise StoreError("the process that reads the log ended over a question") from exc
+            raise CallError(503, "log_reader_ended", ENDED, headers=((b"retry-after", b"5"),)) from exc
         await send({"type": "http.response.start", "status": head.status, "headers": head.headers})
         is_stream = head.is_event_stream()
         if is_stream:
@@ -118,7 +126,18 @@ class AnnexMiddleware:
         if connection is None:
             await self._app(scope, receive, send)
             return
-        reader, writer = connection
+        try:
+            await self._answered(*connection, scope, receive, send)
+        except CallError as exc:
+            request = Request(scope)
+            if not is_page(request):
+                raise  # the access middleware around this answers for the API
+            await cut_off_page(request, exc)(scope, receive, send)
+
+    async def _answered(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Returns at the end of the answer, or when nobody waits for it any more."""
         carrying = asyncio.create_task(self._way.carry(reader, writer, scope, send))
         gone = asyncio.create_task(_gone(receive))
         try:

@@ -13,6 +13,7 @@ import struct
 import msgspec
 
 from gateway.control.admission_status import Standings
+from gateway.control.machine import Own
 from gateway.control.principal import Principal
 from gateway.core.health import JournalHealth
 
@@ -34,6 +35,8 @@ class Facts(msgspec.Struct, array_like=True, frozen=True):
     journal: JournalHealth
     standings: Standings = Standings()
     """Only where the page shows them."""
+    own: Own | None = None
+    """Only where it is about the installation."""
 
 
 class Question(msgspec.Struct, array_like=True, frozen=True):

@@ -6,6 +6,7 @@ About what all share: not for who is bound to a tenant or environment.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -13,16 +14,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.api.access import reader
-from gateway.api.explain import RouteView, route_views
 from gateway.api.filters import grouped, iso_time, parse_limit
 from gateway.api.health import store_health
 from gateway.api.requests import json_response
 from gateway.api.scope import state_of
 from gateway.control.configuration import Configuration, differences, version, versions
 from gateway.control.keys import now_us
-from gateway.control.machine import Working, all_working
+from gateway.control.machine import Working, all_working, own_in
+from gateway.control.route_view import RouteView
 from gateway.control.state import AppState
-from gateway.control.vitals import Sample
+from gateway.control.vitals import ProcessView, Sample
 from gateway.core.health import JournalHealth, ProviderHealth, RecorderHealth
 from gateway.errors import CallError
 from gateway.recorder.deadletter import DeadLetter, DeadLetters
@@ -103,13 +104,14 @@ class VersionList(msgspec.Struct):
 
 async def operations(request: Request) -> Response:
     state = state_of(request)
-    log, working = state.settings.log, await all_working(state)
+    log, own = state.settings.log, own_in(state)
+    working = await all_working(state, own)
     return json_response(
         Operations(
             version=state.version,
-            worker=state.worker,
+            worker=own.worker,
             workers=state.settings.server.workers,
-            started_at=iso_time(state.started_at),
+            started_at=iso_time(own.started_at),
             configuration=state.settings_source,
             in_flight=working.in_flight,
             client_connections=working.client_connections,
@@ -119,8 +121,8 @@ async def operations(request: Request) -> Response:
             retention_days=log.retention_days,
             payload_retention_days=log.payload_retention_days,
             providers=provider_views(working),
-            routes=route_views(state.routing) if state.routing is not None else [],
-            processes=process_records(state),
+            routes=own.routes,
+            processes=process_records(own.processes),
             last_hour=working.samples,
         )
     )
@@ -133,8 +135,7 @@ def provider_views(working: Working) -> list[ProviderView]:
     ]
 
 
-def process_records(state: AppState) -> list[ProcessRecord]:
-    found = state.vitals.processes if state.vitals is not None else []
+def process_records(found: Iterable[ProcessView]) -> list[ProcessRecord]:
     return [
         ProcessRecord(
             view.use.name,

@@ -59,12 +59,15 @@ class Fleet:
         """`handler` is what this worker says to it. It must be quick: calls wait meanwhile."""
         self._answers[question.name] = lambda body: question.encode(handler(question.read_asked(body)))
 
-    async def ask(self, question: Question[Asked, Answered], what: Asked) -> dict[int, Answered]:
-        """What each of the others says, by its number; who is gone, too slow or of another mind is left out."""
-        body = question.encode(what)
-        said = await asyncio.gather(*(self._ask(number, question.name, body) for number in self.others))
+    async def ask(
+        self, question: Question[Asked, Answered], what: Asked, *, but: int | None = None
+    ) -> dict[int, Answered]:
+        """What each of the others says, by its number; who is gone, too slow or of another mind is left out. `but` is
+        one that has said it already."""
+        body, asked = question.encode(what), [number for number in self.others if number != but]
+        said = await asyncio.gather(*(self._ask(number, question.name, body) for number in asked))
         found: dict[int, Answered] = {}
-        for number, answer in zip(self.others, said, strict=True):
+        for number, answer in zip(asked, said, strict=True):
             if answer is not None:
                 try:
                     found[number] = question.read_answer(answer)

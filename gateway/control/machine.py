@@ -1,4 +1,7 @@
-"""How all workers of the machine are, together, for those who operate it: counts summed, providers as all met them."""
+"""How all workers of the machine are, together, for those who operate it: counts summed, providers as all met them.
+
+What each has of its own (its start, its measurements of routes) is that of the worker that was asked.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from collections.abc import Iterable
 import msgspec
 
 from gateway.control.fleet import Question
+from gateway.control.route_view import RouteView, route_views
 from gateway.control.state import AppState
-from gateway.control.vitals import SAMPLE_S, Sample
+from gateway.control.vitals import SAMPLE_S, ProcessView, Sample
 from gateway.core.health import ProviderHealth
 
 
@@ -29,6 +33,18 @@ class Working(msgspec.Struct, frozen=True):
     """Of the last hour, the oldest first."""
 
 
+class Own(msgspec.Struct, frozen=True):
+    """What only the worker that was asked knows."""
+
+    worker: int
+    started_at: int
+    """µs UTC."""
+    working: Working
+    routes: list[RouteView]
+    processes: list[ProcessView]
+    """Of the whole installation, as this worker sampled them."""
+
+
 WORKING = Question("working", type(None), Working)
 
 
@@ -44,11 +60,23 @@ def own_working(state: AppState) -> Working:
     )
 
 
-async def all_working(state: AppState) -> Working:
-    """Of all that answer."""
-    own = own_working(state)
-    said = await state.fleet.ask(WORKING, None)
-    return _together([own, *said.values()]) if said else own
+def own_in(state: AppState) -> Own:
+    """Of this process, or as the worker that was asked told."""
+    if state.own is not None:
+        return state.own()
+    return Own(
+        worker=state.worker,
+        started_at=state.started_at,
+        working=own_working(state),
+        routes=route_views(state.routing) if state.routing is not None else [],
+        processes=list(state.vitals.processes) if state.vitals is not None else [],
+    )
+
+
+async def all_working(state: AppState, own: Own) -> Working:
+    """Of all that answer; `own` is not asked again."""
+    said = await state.fleet.ask(WORKING, None, but=own.worker)
+    return _together([own.working, *said.values()]) if said else own.working
 
 
 def _together(workers: list[Working]) -> Working:

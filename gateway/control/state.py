@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gateway.control.identity import Identity
     from gateway.control.keys import Keyring
     from gateway.control.limiting import Limiting
+    from gateway.control.machine import Own
     from gateway.control.privacy import Policies
     from gateway.control.readings import Meter
     from gateway.control.sessions import Sessions
@@ -106,6 +107,8 @@ class AppState:
     """Limits and budgets; None in a process that takes no calls."""
     standings: Callable[[], Standings] | None = None
     """What limits and budgets are at, as another process told; None where they are counted here."""
+    own: Callable[[], Own] | None = None
+    """How the worker that was asked is, as it told; None where that is this process."""
     alerts: Alerts | None = None
     """None where nobody is told of anything."""
     routing: Routing | None = None

@@ -45,15 +45,24 @@ class ErrorPage:
     home: str = urls.OVERVIEW
 
 
-def error_page(request: Request, status: int, detail: str = "") -> Response:
-    """As a page for people; as JSON for who does not read HTML."""
-    title, text = WORDS.get(status, (_phrase(status), "The gateway could not do this."))
+def error_page(request: Request, status: int, detail: str = "", words: tuple[str, str] | None = None) -> Response:
+    """As a page for people; as JSON for who does not read HTML. `words` are title and text, where those of the status
+    say something else."""
+    title, text = words or WORDS.get(status, (_phrase(status), "The gateway could not do this."))
     if "text/html" not in request.headers.get("accept", "text/html") and "hx-request" not in request.headers:
         message = detail or text
         error = {"message": message, "type": "api_error", "param": None, "code": None}
         return JSONResponse({"error": error}, status, HEADERS)
     retry = request.url.path if status >= 500 and request.method == "GET" else ""
     return respond(ErrorPage(bare_shell(title), status, title, text, detail, retry), status)
+
+
+def cut_off_page(request: Request, exc: CallError) -> Response:
+    """Who made the page ended over it."""
+    response = error_page(request, exc.status, words=("This page was cut off", exc.message))
+    for name, value in exc.headers:
+        response.headers[name.decode()] = value.decode()
+    return response
 
 
 def not_found(request: Request) -> Response:

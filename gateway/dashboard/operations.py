@@ -13,11 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.api.explain import route_views
 from gateway.api.health import store_health
 from gateway.api.operations import newest_letters, process_records, provider_views, retry_letters
 from gateway.control.configuration import Configuration, Difference, differences, version, versions
-from gateway.control.machine import all_working
+from gateway.control.machine import Own, all_working, own_in
 from gateway.dashboard import urls
 from gateway.dashboard.alerts import Watched, watched
 from gateway.dashboard.charts import Chart, duration_label
@@ -158,11 +157,10 @@ async def _respond(request: Request, outcome: Outcome | None = None) -> Response
         kept = await versions(state.store, limit=VERSIONS_SHOWN + 1)
     except StoreError as exc:
         trouble = str(exc)
-    working = await all_working(state)
+    own = own_in(state)
+    working = await all_working(state, own)
     samples, views = working.samples, provider_views(working)
-    routes = route_views(state.routing) if state.routing is not None else []
     now = Now(working.in_flight, working.client_connections, state.recorder_health(), total, samples)
-    used = state.vitals.processes if state.vitals is not None else []
     page = OperationsPage(
         shell,
         notices=[NoticeRow(n, "") for n in of_parts(state.journal_health(), now.recorder, now_us=view.now_us)],
@@ -174,12 +172,12 @@ async def _respond(request: Request, outcome: Outcome | None = None) -> Response
             views,
             calls.providers if calls else [],
             calls.curves if calls else {},
-            routes,
+            own.routes,
             view.period,
             {name: _list(view, ("provider", name)) for name in (calls.curves if calls else {})},
         ),
         width_label=view.period.width_label,
-        targets=target_rows(routes),
+        targets=target_rows(own.routes),
         overhead=_overhead(calls) if calls else None,
         overhead_note=_overhead_note(calls.whole) if calls else "",
         journal=journal_chart(samples, view.period, view.now_us),
@@ -191,11 +189,14 @@ async def _respond(request: Request, outcome: Outcome | None = None) -> Response
         letters_more=total > len(letters),
         may_retry=view.principal.role == "admin" and total > 0,
         processes=process_rows(
-            process_records(state), [each.use.started_at for each in used], view.period, view.now_us
+            process_records(own.processes),
+            [each.use.started_at for each in own.processes],
+            view.period,
+            view.now_us,
         ),
-        worker=state.worker,
+        worker=own.worker,
         workers=state.settings.server.workers,
-        facts=_facts(view),
+        facts=_facts(view, own),
         versions=_version_rows(view, kept),
     )
     return respond(page, 503 if trouble else 200)
@@ -263,10 +264,10 @@ def _letter_row(view: View, letter: DeadLetter) -> LetterRow:
     )
 
 
-def _facts(view: View) -> list[Fact]:
+def _facts(view: View, own: Own) -> list[Fact]:
     state = view.state
-    started = Figure((("main", full(state.started_at, view.period.zone)),))
-    workers = f"{state.settings.server.workers}; routes as worker {state.worker} has them"
+    started = Figure((("main", full(own.started_at, view.period.zone)),))
+    workers = f"{state.settings.server.workers}; routes as worker {own.worker} has them"
     return [
         Fact("Version", Figure((("main", state.version),))),
         Fact("Started", started),

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from gateway.api.explain import RouteView, TargetView
 from gateway.api.operations import ProcessRecord, ProviderView
 from gateway.control.comparison import error_rate
+from gateway.control.route_view import RouteView, TargetView
 from gateway.control.vitals import Sample
 from gateway.core.health import RecorderHealth
 from gateway.dashboard.charts import Chart, Panel, Series, Spark, chart, count_label, line_ends, spark, texts, y_axis

@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.responses import StreamingResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway.annex import wire
-from gateway.annex.answering import INTRODUCED, Answering, facts
+from gateway.annex.answering import INTRODUCED, facts
 from gateway.annex.way import Way, facts_for
 from gateway.control.local_socket import FOLDER, address
 from gateway.control.state import AppState
 from gateway.site import make_app
+from tests.annex.listening import PATIENCE_S, annex
 from tests.api.fakes import TOKENS, FakeStore, get, make_state
-
-PATIENCE_S = 20
-
-
-class NoHurry:
-    """Of the test's process nothing is changed."""
-
-    def waited_for(self) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext()
-
-    at_work = waited_for
-
-
-async def nothing() -> None:
-    """Before a question."""
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,19 +30,6 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     )
     await send({"type": "http.response.start", "status": 200, "headers": [(b"x-made-by", b"annex")]})
     await send({"type": "http.response.body", "body": line.encode()})
-
-
-@contextlib.asynccontextmanager
-async def annex(app: ASGIApp, data: Path | None) -> AsyncIterator[Answering]:
-    assert data is not None
-    answering = Answering(app, nothing, NoHurry())  # type: ignore[arg-type]  # all that is asked of it
-    server = await answering.listen(data)
-    try:
-        yield answering
-    finally:
-        server.close()
-        async with asyncio.timeout(PATIENCE_S):
-            await answering.finish()
 
 
 @pytest.fixture
@@ -136,15 +108,31 @@ def test_long_answers_arrive_whole(state: AppState) -> None:
     run(ask)
 
 
-def test_an_annex_that_ends_over_a_question_is_an_error_that_says_to_try_again(state: AppState) -> None:
-    async def dies(scope: Scope, receive: Receive, send: Send) -> None:
-        raise OSError("gone")
+async def dies(scope: Scope, receive: Receive, send: Send) -> None:
+    raise OSError("gone")
 
+
+@pytest.mark.parametrize(
+    ("path", "accept", "expected"),
+    [
+        ("/api/requests", "*/*", '"code":"log_reader_ended"'),
+        ("/", "text/html", "<h1>This page was cut off</h1>"),
+        ("/operations", "text/html", "<h1>This page was cut off</h1>"),
+        ("/", "application/json", '"type":"api_error"'),
+    ],
+)
+def test_an_annex_that_ends_over_a_question_is_an_error_that_says_to_try_again(
+    path: str, accept: str, expected: str, state: AppState
+) -> None:
     async def ask() -> None:
         app, _ = worker(state)
         async with annex(dies, state.data):
-            answer = await get(app, "/api/requests")
+            answer = await get(app, path, headers={"accept": accept})
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+            assert expected in answer.text
+            assert "The process that reads the log ended over this question" in answer.text
+            assert answer.headers["content-type"].startswith("text/html" if "<" in expected else "application/json")
+            assert answer.headers["x-content-type-options"] == "nosniff"
 
     run(ask)
 

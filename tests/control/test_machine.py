@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from gateway.control.fleet import Fleet
-from gateway.control.machine import WORKING, Provider, Working, all_working, own_working
+from gateway.control.machine import WORKING, Provider, Working, all_working, own_in, own_working
 from gateway.control.state import AppState, PoolUse
 from gateway.control.vitals import Sample
 from gateway.core.health import ProviderHealth
@@ -25,7 +25,7 @@ def sample(at: int, calls: int, lag: int = 0) -> Sample:
 def worker(folder: Path, number: int, samples: list[Sample], **providers: ProviderHealth) -> AppState:
     state = make_state(FakeStore(), folder)
     state.worker, state.fleet = number, Fleet(folder, number, 3)
-    state.vitals = SimpleNamespace(samples=samples)  # type: ignore[assignment]
+    state.vitals = SimpleNamespace(samples=samples, processes=[])  # type: ignore[assignment]
     state.provider_health = lambda: providers
     state.pools = lambda: {name: PoolUse(3, 100) for name in providers}
     state.fleet.answer(WORKING, lambda _: own_working(state))
@@ -37,7 +37,7 @@ def together(workers: list[AppState]) -> Working:
         for each in workers:
             await each.fleet.open()
         try:
-            return await all_working(workers[0])
+            return await all_working(workers[0], own_in(workers[0]))
         finally:
             for each in workers:
                 await each.fleet.close()

@@ -510,6 +510,7 @@ def application(store: Any, *, principal: Principal = ADMIN, catalog: Any = None
         worker=0,
         limiting=None,
         standings=None,
+        own=None,
         counters=SimpleNamespace(in_flight=3, client_connections=7),
         provider_health=lambda: health.get("providers", {}),
         alerts=Alerts(Settings(), store),

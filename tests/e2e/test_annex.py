@@ -72,6 +72,21 @@ def test_pages_exports_and_the_list_say_what_the_calls_were(gateway: Gateway) ->
     assert (status, row["request_id"] in lines) == (200, True)
 
 
+def test_operations_are_the_same_with_it_and_without(gateway: Gateway) -> None:
+    pid = the_annex(gateway)
+    gateway.row_of(gateway.chat("demo/echo", "Hello annex"))
+    status, page = gateway.get("/operations?period=1h")
+    assert (status, "demo" in page) == (200, True)
+    told = gateway.get("/api/operations")[1]
+    os.kill(pid, signal.SIGKILL)
+    alone = gateway.get("/api/operations")[1]
+    for name in ("version", "worker", "workers", "started_at", "configuration", "in_flight", "providers", "routes"):
+        assert told[name] == alone[name], name
+    assert [each["provider"] for each in told["providers"] if each["health"]["calls"] == 1] == ["demo"]
+    assert told["processes"][0]["pid"] == gateway.pid
+    the_annex(gateway, other_than=pid)
+
+
 def test_when_it_dies_the_worker_answers_until_there_is_another(gateway: Gateway) -> None:
     first = the_annex(gateway)
     os.kill(first, signal.SIGKILL)
@@ -96,3 +111,13 @@ def test_it_ends_with_the_gateway_however_that_ends(gateway: Gateway) -> None:
     gateway.kill()
     wait_for(lambda: not Path(f"/proc/{pid}").exists(), "the annex is gone")
     gateway.start()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nothing_of_it_stays_behind_after_a_clean_end(workers: int, tmp_path: Path) -> None:
+    running = Gateway(tmp_path / "data", configuration(server={"workers": workers})).start()
+    the_annex(running)
+    traces = [running.data / "run" / name for name in ("annex.sock", "annex.pid")]
+    wait_for(lambda: all(trace.exists() for trace in traces), "it says who it is")
+    assert running.stop() == 0
+    assert [trace.name for trace in traces if trace.exists()] == []
