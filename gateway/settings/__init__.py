@@ -80,8 +80,9 @@ class Provider(Section, frozen=True):
     google_credentials: Annotated[
         str | None,
         Meta(
-            description="For Vertex, in place of `api_key`: the JSON file of a service account or user (its path, or the "
-            "JSON itself), or `metadata` on a machine of Google's. Known names look at `GOOGLE_APPLICATION_CREDENTIALS`."
+            description="For Vertex, in place of `api_key`: the JSON file of a service account or user (its path, or "
+            "the JSON itself), or `metadata` on a machine of Google's. Known names look at "
+            "`GOOGLE_APPLICATION_CREDENTIALS`."
         ),
     ] = None
     region: Annotated[

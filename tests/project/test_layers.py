@@ -23,7 +23,15 @@ LAYERS = [
     {"gateway.control"},
     {"gateway.api", "gateway.dashboard", "gateway.parquet"},
     {"gateway.config", "gateway.watch"},
-    {"gateway.annex", "gateway.app", "gateway.banner", "gateway.cli", "gateway.site", "gateway.worker", "gateway.workers"},
+    {
+        "gateway.annex",
+        "gateway.app",
+        "gateway.banner",
+        "gateway.cli",
+        "gateway.site",
+        "gateway.worker",
+        "gateway.workers",
+    },
 ]
 """From the lowest up. A module may import its own layer's and those below."""
 
