@@ -53,7 +53,8 @@ def error_page(request: Request, status: int, detail: str = "", words: tuple[str
         message = detail or text
         error = {"message": message, "type": "api_error", "param": None, "code": None}
         return JSONResponse({"error": error}, status, HEADERS)
-    retry = request.url.path if status >= 500 and request.method == "GET" else ""
+    here = urls.with_query(request.url.path, request.query_params.multi_items())
+    retry = here if status >= 500 and request.method == "GET" else ""
     return respond(ErrorPage(bare_shell(title), status, title, text, detail, retry), status)
 
 

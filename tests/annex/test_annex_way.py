@@ -118,6 +118,11 @@ async def dies(scope: Scope, receive: Receive, send: Send) -> None:
         ("/api/requests", "*/*", '"code":"log_reader_ended"'),
         ("/", "text/html", "<h1>This page was cut off</h1>"),
         ("/operations", "text/html", "<h1>This page was cut off</h1>"),
+        (
+            "/?period=1h&model=a%26b",
+            "text/html",
+            '<a class="btn" data-kind="primary" href="/?period=1h&amp;model=a%26b">',
+        ),
         ("/", "application/json", '"type":"api_error"'),
     ],
 )
