@@ -1,4 +1,4 @@
-"""`python -m gateway.parquet`: spans on standard input, a Parquet file on standard output.
+"""`python -m gateway.parquet`: rows on standard input, a Parquet file on standard output.
 
 A process of its own, because pyarrow alone would take the gateway over its memory (docs/decisions/0033). It imports
 little else: an export of a few rows should not take a second. What comes is in `gateway.core.packed`.
@@ -7,8 +7,9 @@ little else: an export of a few rows should not take a second. What comes is in 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import accumulate, chain
 from operator import attrgetter
 from typing import Any, BinaryIO
 
@@ -16,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from gateway.core.derived import body_json, tokens_per_second
-from gateway.core.packed import messages, read_columns, read_spans
-from gateway.core.span import Attempt, Span, ToolCall
+from gateway.core.packed import messages, read_columns, read_rows
+from gateway.core.span import ToolCall
+from gateway.core.stored import Block, StoredRow
 from pricing.usage import Billed, Usage
 
 ROW_GROUP = 5_000
@@ -60,14 +61,15 @@ def write(stream: BinaryIO, out: BinaryIO) -> None:
     coming = messages(stream)
     schema = pa.schema([(name, column_type(name, kind)) for name, kind in read_columns(next(coming))])
     with pq.ParquetWriter(out, schema, compression="zstd") as writer:
-        for group in _groups(map(read_spans, coming)):
-            writer.write_table(pa.table([column(field.name, field.type, group) for field in schema], schema=schema))
+        for group in _groups(map(read_rows, coming)):
+            block = Block(group)
+            writer.write_table(pa.table([column(field.name, field.type, block) for field in schema], schema=schema))
 
 
-def _groups(lists: Iterable[list[Span]]) -> Iterator[list[Span]]:
-    group: list[Span] = []
-    for spans in lists:
-        group += spans
+def _groups(lists: Iterable[list[StoredRow]]) -> Iterator[list[StoredRow]]:
+    group: list[StoredRow] = []
+    for rows in lists:
+        group += rows
         if len(group) >= ROW_GROUP:
             yield group
             group = []
@@ -86,57 +88,74 @@ def column_type(name: str, annotation: str) -> Any:
     return {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}[annotation.split()[0]]
 
 
-def column(name: str, kind: Any, spans: list[Span]) -> Any:
+def column(name: str, kind: Any, block: Block) -> Any:
     """Times, durations and money go over as whole numbers and become what they are all at once."""
-    if name in DERIVED:
-        return pa.array(map(DERIVED[name], spans), kind, size=len(spans))
+    if name in MADE:
+        return MADE[name](block)
     if name.endswith("_usd"):
-        nano = pa.array(map(attrgetter(f"{name.removesuffix('_usd')}_nanousd"), spans), pa.int64(), size=len(spans))
-        return pc.multiply(nano.cast(pa.decimal128(19, 0)), NANO_USD).cast(USD)
+        return _usd(block[f"{name.removesuffix('_usd')}_nanousd"])
     if name.endswith("_ms"):
-        micro = pa.array(map(attrgetter(f"{name.removesuffix('_ms')}_us"), spans), pa.int64(), size=len(spans))
-        return pc.divide(micro.cast(pa.float64()), 1000.0)
-    if name in OF_USAGE:
-        usages = [span.usage or _NO_USAGE for span in spans]
-        return pa.array(map(attrgetter(name), usages), kind, size=len(spans))
-    return pa.array(map(attrgetter(name), spans), kind, size=len(spans))
+        return _ms(block[f"{name.removesuffix('_ms')}_us"])
+    if hasattr(Usage, name):
+        return pa.array(map(attrgetter(name), block.usages), kind, size=block.size)
+    return pa.array(block[name], kind)
 
 
-def _tags(span: Span) -> list[tuple[str, str]]:
-    return list(span.tags.items())
+def _usd(nanousd: Sequence[int | None]) -> Any:
+    return pc.multiply(pa.array(nanousd, pa.int64()).cast(pa.decimal128(19, 0)), NANO_USD).cast(USD)
 
 
-def _usage_raw(span: Span) -> str | None:
-    raw = body_json(span.usage_raw)
-    return None if raw is None or bytes(raw) == b"null" else bytes(raw).decode()
+def _ms(us: Sequence[int | None]) -> Any:
+    return pc.divide(pa.array(us, pa.int64()).cast(pa.float64()), 1000.0)
 
 
-def _attempts(span: Span) -> list[dict[str, Any]]:
-    return [_attempt(attempt) for attempt in span.attempts]
+def _stream(block: Block) -> Any:
+    return pa.array(map(bool, block["stream"]), pa.bool_(), size=block.size)
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "provider": attempt.provider,
-        "model": attempt.model,
-        "status_code": attempt.status_code,
-        "error_type": attempt.error_type,
-        "started_at": attempt.started_at,
-        "latency_ms": attempt.latency_us / 1000,
-        "cost_usd": None if attempt.cost_nanousd is None else Decimal(attempt.cost_nanousd).scaleb(-9),
-    }
+def _tags(block: Block) -> Any:
+    keys = pa.array(chain.from_iterable(block.tags), pa.string())
+    values = pa.array(chain.from_iterable(tags.values() for tags in block.tags), pa.string())
+    return pa.MapArray.from_arrays(_offsets(block.tags), keys, values)
 
 
-def _tool_calls(span: Span) -> list[dict[str, str | None]] | None:
-    return None if span.tool_calls is None else [_tool_call(call) for call in span.tool_calls]
+def _usage_raw(block: Block) -> Any:
+    texts = [None if raw is None else bytes(raw).decode() for raw in block.usage_raw]
+    return pa.array([None if text == "null" else text for text in texts], pa.string())
+
+
+def _attempts(block: Block) -> Any:
+    """A column of each field of all attempts; the lists are where one row's end and the next one's begin."""
+    attempts = [*chain.from_iterable(block.attempts)]
+    fields = (
+        pa.array([attempt.provider for attempt in attempts], pa.string()),
+        pa.array([attempt.model for attempt in attempts], pa.string()),
+        pa.array([attempt.status_code for attempt in attempts], pa.int64()),
+        pa.array([attempt.error_type for attempt in attempts], pa.string()),
+        pa.array([attempt.started_at for attempt in attempts], TIME),
+        _ms([attempt.latency_us for attempt in attempts]),
+        _usd([attempt.cost_nanousd for attempt in attempts]),
+    )
+    values = pa.StructArray.from_arrays(fields, fields=list(ATTEMPT))
+    return pa.ListArray.from_arrays(_offsets(block.attempts), values)
+
+
+def _offsets(lists: Iterable[Sequence[Any] | dict[str, str]]) -> Any:
+    return pa.array(accumulate(map(len, lists), initial=0), pa.int32())
+
+
+def _tool_calls(block: Block) -> Any:
+    """Few rows have any, as of what is billed at other models' prices."""
+    calls = [None if calls is None else list(map(_tool_call, calls)) for calls in block.tool_calls]
+    return pa.array(calls, NESTED["tool_calls"])
 
 
 def _tool_call(call: ToolCall) -> dict[str, str | None]:
     return {"id": call.id, "name": call.name, "arguments": call.arguments}
 
 
-def _billed_also(span: Span) -> list[dict[str, Any]]:
-    return [_billed(part) for part in span.also]
+def _billed_also(block: Block) -> Any:
+    return pa.array([list(map(_billed, parts)) for parts in block.also], NESTED["billed_also"])
 
 
 def _billed(part: Billed) -> dict[str, Any]:
@@ -148,28 +167,16 @@ def _billed(part: Billed) -> dict[str, Any]:
     }
 
 
-_NO_USAGE = Usage()
-OF_USAGE = frozenset(
-    (
-        "input_tokens",
-        "output_tokens",
-        "total_tokens",
-        "cached_input_tokens",
-        "cache_write_tokens",
-        "reasoning_tokens",
-        "audio_input_tokens",
-        "audio_output_tokens",
-    )
-)
-DERIVED: dict[str, Callable[[Span], Any]] = {
-    "tokens_per_second": tokens_per_second,
+MADE: dict[str, Callable[[Block], Any]] = {
+    "stream": _stream,
+    "tokens_per_second": lambda block: pa.array(block.tokens_per_second, pa.float64()),
     "tags": _tags,
     "usage_raw": _usage_raw,
     "attempts": _attempts,
     "tool_calls": _tool_calls,
     "billed_also": _billed_also,
 }
-"""Columns that are no field of a span as it stands."""
+"""Columns that are none of a row as it stands."""
 
 
 if __name__ == "__main__":

@@ -2,27 +2,26 @@
 
 Read and encoded a few at a time, some milliseconds, so that others have their turn on the event loop. What makes an
 export fast: a page is read and then encoded, not both at once, for two threads of Python pass the interpreter to and
-fro at every row; cells are made by column, most of which need no look at their characters; and Parquet, whose library
-is large, is written by a process of its own (`gateway.parquet`), which gets spans rather than text.
+fro at every row; rows stay as the store has them and are taken by column (`gateway.core.stored`), no span made of any;
+and Parquet, whose library is large, is written by a process of its own (`gateway.parquet`), which gets rows too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable
-from functools import lru_cache
-from typing import Any
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
-from gateway.api.record import FIELDS, Record, encode, record_of, values_of
+from gateway.api import csv_rows
+from gateway.api.columns import columns_of
+from gateway.api.record import Record
 from gateway.core.packed import message
-from gateway.core.span import Span
+from gateway.core.stored import Block, StoredRow
 from gateway.errors import CallError, CallgateError
 from gateway.store.base import SpanFilter, SpanReader
 
@@ -30,20 +29,14 @@ PAGE = 1000
 SLICE = 100
 READ_SIZE = 64 * 1024
 REMEMBERED = 64
-PARQUET_WRITER = (sys.executable, "-P", "-m", "gateway.parquet")
-FORMULA_STARTS = frozenset("=+-@\t\r\n＝＋－＠")
-"""A cell that begins with one is run by some spreadsheet (OWASP, CSV injection)."""
-
-_breaks_a_row = re.compile('[",\r\n]').search
-
-Lines = Callable[[list[Span]], bytes]
+Lines = Callable[[list[StoredRow]], bytes]
 
 
 class Format(msgspec.Struct, frozen=True):
     suffix: str
     media_type: str
     lines: Lines
-    """A few spans to bytes."""
+    """A few rows to bytes."""
     head: bytes = b""
     through_parquet: bool = False
 
@@ -112,7 +105,7 @@ async def exported(
 async def _lines(store: SpanReader, which: SpanFilter, form: Format, progress: Progress) -> AsyncIterator[bytes]:
     if form.head:
         yield form.head
-    pages = store.export(which, page=PAGE)
+    pages = store.export_rows(which, page=PAGE)
     async with _closing(pages):
         async for page in pages:
             for start in range(0, len(page), SLICE):
@@ -176,76 +169,19 @@ async def _closing(chunks: AsyncIterator[object]) -> AsyncIterator[None]:
             await close()
 
 
-def _json_lines(spans: list[Span]) -> bytes:
-    return b"".join(encode(record_of(span)) + b"\n" for span in spans)
+def _json_lines(rows: list[StoredRow]) -> bytes:
+    return _encode_lines(list(map(Record, *columns_of(Block(rows)))))
 
 
-def _packed(spans: list[Span]) -> bytes:
-    return message(spans)
+def _csv_lines(rows: list[StoredRow]) -> bytes:
+    return csv_rows.lines(columns_of(Block(rows))).encode()
 
 
-def _csv_lines(spans: list[Span]) -> bytes:
-    return "".join([_row(values_of(span)) for span in spans]).encode()
-
-
-def _row(values: Iterable[object]) -> str:
-    """RFC 4180: CRLF, quotes doubled. The csv module looks at every character by itself, which is half of an export."""
-    return ",".join(["" if value is None else cell(value) for cell, value in zip(CELLS, values, strict=True)]) + "\r\n"
-
-
-def _text(value: str) -> str:
-    """Text that a spreadsheet would run gets an apostrophe before it."""
-    text = "'" + value if value[:1] in FORMULA_STARTS else value
-    # four searches in C are faster than one pattern
-    if '"' in text or "," in text or "\n" in text or "\r" in text:
-        return '"' + text.replace('"', '""') + '"'
-    return text
-
-
-def _digits(value: msgspec.Raw) -> str:
-    return bytes(value).decode()
-
-
-def _json(value: object) -> str:
-    text = encode(value).decode()
-    return '"' + text.replace('"', '""') + '"' if _breaks_a_row(text) else text
-
-
-def _cell_of(name: str, annotation: str) -> Callable[[Any], str]:
-    """What makes a cell of a field's values: all but text is JSON. Names that many rows share are looked at once;
-    of times and amounts, made here, nothing needs a look."""
-    if name.endswith("_at"):
-        return str
-    if name.endswith("_usd"):
-        return _digits
-    kind = annotation.split()[0]
-    if kind == "str":
-        return _text if name in OF_ONE_ROW else lru_cache(maxsize=4096)(_text)
-    return repr if kind in ("int", "float") else _json
-
-
-OF_ONE_ROW = frozenset(
-    (
-        "request_id",
-        "trace_id",
-        "span_id",
-        "parent_span_id",
-        "session",
-        "response_id",
-        "upstream_request_id",
-        "client_request_id",
-        "error_message",
-        "input_preview",
-        "output_preview",
-    )
-)
-CELLS = [_cell_of(name, annotation) for name, annotation in Record.__annotations__.items()]
-
-
+_encode_lines = msgspec.json.Encoder().encode_lines
 _COLUMNS = message(list(Record.__annotations__.items()))
 _NDJSON = "application/x-ndjson"
 FORMATS = {
-    "csv": Format("csv", "text/csv; charset=utf-8", _csv_lines, head=(",".join(FIELDS) + "\r\n").encode()),
+    "csv": Format("csv", "text/csv; charset=utf-8", _csv_lines, head=csv_rows.HEAD.encode()),
     "jsonl": Format("jsonl", _NDJSON, _json_lines),
-    "parquet": Format("parquet", "application/vnd.apache.parquet", _packed, _COLUMNS, through_parquet=True),
+    "parquet": Format("parquet", "application/vnd.apache.parquet", message, _COLUMNS, through_parquet=True),
 }

@@ -182,7 +182,7 @@ def values_of(span: Span) -> tuple[Any, ...]:
         span.error_type,
         span.error_message,
         span.finish_reason,
-        None if span.tool_calls is None else [_tool_call(call) for call in span.tool_calls],
+        None if span.tool_calls is None else [tool_call_record(call) for call in span.tool_calls],
         usage.input_tokens,
         usage.output_tokens,
         usage.total_tokens,
@@ -206,14 +206,14 @@ def values_of(span: Span) -> tuple[Any, ...]:
         ms(span.upstream_us),
         ms(span.overhead_us),
         tokens_per_second(span),
-        [_attempt(attempt) for attempt in span.attempts],
+        [attempt_record(attempt) for attempt in span.attempts],
         span.cache,
         usd(span.saved_nanousd),
         span.tags,
         span.input_preview,
         span.output_preview,
         span.upstream_provider,
-        [_billed(part) for part in span.also],
+        [billed_record(part) for part in span.also],
     )
 
 
@@ -223,6 +223,7 @@ def usd_text(nanousd: int) -> str:
     return f"{sign}{amount // NANO}.{amount % NANO:09d}"
 
 
+@lru_cache(maxsize=4096)
 def usd(nanousd: int | None) -> msgspec.Raw | None:
     if nanousd is None:
         return None
@@ -244,11 +245,11 @@ def _minute(minute: int) -> str:
     return iso_time(minute * 60_000_000)[:17]
 
 
-def _billed(part: Billed) -> BilledRecord:
+def billed_record(part: Billed) -> BilledRecord:
     return BilledRecord(part.model, part.usage.input_tokens, part.usage.output_tokens, part.service_tier)
 
 
-def _attempt(attempt: Attempt) -> AttemptRecord:
+def attempt_record(attempt: Attempt) -> AttemptRecord:
     return AttemptRecord(
         attempt.provider,
         attempt.model,
@@ -260,5 +261,5 @@ def _attempt(attempt: Attempt) -> AttemptRecord:
     )
 
 
-def _tool_call(call: ToolCall) -> ToolCallRecord:
+def tool_call_record(call: ToolCall) -> ToolCallRecord:
     return ToolCallRecord(call.id, call.name, call.arguments)

@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.core.key import Key
 from gateway.core.span import Payload, Span
+from gateway.core.stored import StoredRow
 from gateway.store.answers import Answers
 from gateway.store.documents import AuditEntry, Documents
 from gateway.store.erasing import Erasing
@@ -411,6 +412,10 @@ class SpanReader(Protocol):
 
     def export(self, which: SpanFilter, *, page: int = 2000) -> AsyncIterator[list[Span]]:
         """Every span of the filter, newest first, in constant memory."""
+        ...
+
+    def export_rows(self, which: SpanFilter, *, page: int = 2000) -> AsyncIterator[list[StoredRow]]:
+        """The same as rows (`gateway.core.stored`), of which no span was made: for what only writes them out."""
         ...
 
     async def health(self) -> StoreHealth: ...

@@ -28,6 +28,7 @@ from gateway.control.state import AppState
 from gateway.core.health import JournalHealth, RecorderHealth
 from gateway.core.key import Key
 from gateway.core.span import Attempt, Payload, Span, ToolCall
+from gateway.core.stored import StoredRow
 from gateway.errors import StoreError
 from gateway.settings import ApiKey, Settings
 from gateway.store.base import (
@@ -46,7 +47,7 @@ from gateway.store.base import (
 from gateway.store.documents import AuditEntry
 from pricing.usage import Usage
 from tests.store.memory_documents import MemoryControl
-from tests.store.naive import value_of
+from tests.store.naive import as_stored, value_of
 
 SECRET = b"s" * 32
 SECOND = 1_000_000
@@ -234,6 +235,10 @@ class FakeStore(MemoryControl):
         rows = sorted(self._matching("export", which), key=lambda row: (-row.started_at, row.request_id))
         for start in range(0, len(rows), page):
             yield rows[start : start + page]
+
+    async def export_rows(self, which: SpanFilter, *, page: int = 2000) -> AsyncIterator[list[StoredRow]]:
+        async for spans in self.export(which, page=page):
+            yield [as_stored(span) for span in spans]
 
     async def health(self) -> StoreHealth:
         self._ask("health")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.export import FORMULA_STARTS, _row
+from gateway.api.csv_rows import FORMULA_STARTS, lines
 from gateway.api.record import Record, ToolCallRecord
 
 FIELDS = Record.__annotations__
@@ -20,7 +20,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 def row_of(**values: Any) -> str:
-    return _row([values.get(name) for name in FIELDS])
+    return lines([[values.get(name)] for name in FIELDS])
 
 
 def said(cell: str) -> str:

@@ -300,6 +300,8 @@ def test_lists_counts_and_exports_hold_what_the_filter_says(
         assert await store.count(which) == len(expected)
         assert await store.count(which, at_most=3) == min(len(expected), 4)
         assert [span async for page in store.export(which, page=50) for span in page] == expected
+        rows = [row async for page in store.export_rows(which, page=50) for row in page]
+        assert rows == [naive.as_stored(span) for span in expected]
         if len(expected) >= 3:
             ids = [span.request_id for span in expected]
             assert await store.neighbours(ids[1], which) == (ids[0], ids[2])

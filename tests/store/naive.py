@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from math import ceil
 
 from gateway.core.span import Attempt, Payload, Span, ToolCall
+from gateway.core.stored import PLAIN, StoredRow
 from gateway.store.base import Distribution, SpanFilter, SpanWrite, Totals
+from gateway.store.sqlite.rows import details_of, row_of
 from pricing.usage import Billed, Usage
 
 HOUR = 3_600_000_000
@@ -280,3 +282,8 @@ def failures(spans: Iterable[Span]) -> Counter[tuple[str, int | None, str | None
         for span in spans
         if is_error(span)
     )
+
+
+def as_stored(span: Span) -> StoredRow:
+    """As a store gives it to an export."""
+    return (*row_of(span)[: len(PLAIN)], *details_of(span))

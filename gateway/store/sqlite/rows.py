@@ -10,59 +10,9 @@ import zstandard
 
 from gateway.core.sealing import Sealer
 from gateway.core.span import Attempt, Payload, Span, ToolCall
+from gateway.core.stored import DETAILS, PLAIN
 from pricing.usage import Billed, Usage
 
-PLAIN = [
-    "request_id",
-    "trace_id",
-    "span_id",
-    "parent_span_id",
-    "kind",
-    "name",
-    "started_at",
-    "ended_at",
-    "tenant",
-    "environment",
-    "key_id",
-    "user",
-    "session",
-    "feature",
-    "workflow",
-    "agent",
-    "config",
-    "variant",
-    "config_version",
-    "prompt",
-    "prompt_version",
-    "provider",
-    "endpoint",
-    "dialect",
-    "model_requested",
-    "model",
-    "response_id",
-    "upstream_request_id",
-    "client_request_id",
-    "stream",
-    "status_code",
-    "error_type",
-    "finish_reason",
-    "usage_source",
-    "service_tier",
-    "cost_nanousd",
-    "input_cost_nanousd",
-    "output_cost_nanousd",
-    "charge_nanousd",
-    "cost_source",
-    "price_id",
-    "latency_us",
-    "ttft_us",
-    "upstream_us",
-    "overhead_us",
-    "cache",
-    "upstream_provider",
-    "saved_nanousd",
-]
-"""Columns of `spans` that are fields of Span, by the same name."""
 DERIVED = [
     "input_tokens",
     "output_tokens",
@@ -73,19 +23,6 @@ DERIVED = [
     "outcome",
 ]
 """Columns of `spans` for adding up and filtering."""
-DETAILS = [
-    "error_message",
-    "input_preview",
-    "output_preview",
-    "tags",
-    "tool_calls",
-    "usage",
-    "usage_raw",
-    "attempts",
-    "also",
-    "priced_as",
-]
-
 SPAN_COLUMNS = ", ".join([f"s.{name}" for name in PLAIN] + [f"d.{name}" for name in DETAILS])
 """What `span_of` takes, from `spans s JOIN span_details d`."""
 

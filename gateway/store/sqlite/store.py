@@ -8,6 +8,7 @@ from pathlib import Path
 from gateway.core.key import Key
 from gateway.core.sealing import Sealer
 from gateway.core.span import Span
+from gateway.core.stored import StoredRow
 from gateway.store.answers import KeptAnswer
 from gateway.store.base import (
     Batch,
@@ -123,6 +124,9 @@ class SqliteStore:
 
     def export(self, which: SpanFilter, *, page: int = 2000) -> AsyncIterator[list[Span]]:
         return self._lists.export(which, page=page)
+
+    def export_rows(self, which: SpanFilter, *, page: int = 2000) -> AsyncIterator[list[StoredRow]]:
+        return self._lists.export_rows(which, page=page)
 
     async def stats(self, which: SpanFilter) -> Stats:
         return await self._totals.stats(which)

@@ -13,11 +13,12 @@ import aiosqlite
 import msgspec
 
 from gateway.core.sealing import Sealer
+from gateway.core.stored import DETAILS, PLAIN
 from gateway.store.base import Batch, Rejected, SetAside, SpanWrite, Written, not_billed
 from gateway.store.sqlite.bills import enter_bills, reported_before
 from gateway.store.sqlite.connection import Database, first_value
 from gateway.store.sqlite.rollups import SERIES_VERSION, SeriesBook, add_cells
-from gateway.store.sqlite.rows import DERIVED, DETAILS, PLAIN, PayloadCodec, details_of, row_of
+from gateway.store.sqlite.rows import DERIVED, PayloadCodec, details_of, row_of
 from gateway.store.sqlite.series import CALL, TAG, Cells, Series, cube_of, measure
 
 KNOWN_IDS = "SELECT request_id FROM spans WHERE request_id IN (SELECT value FROM json_each(?))"
