@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
+from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -55,10 +57,10 @@ def clock(made: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(view, "time", SimpleNamespace(time_ns=lambda: made.now_us * 1000))
 
 
-async def ask(app: Starlette, path: str) -> httpx.Response:
+async def ask(app: Starlette, path: str, method: str = "GET") -> httpx.Response:
     headers = {"authorization": f"Bearer {ADMIN_KEY}", "accept": "text/html, application/json"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://callgate.test") as client:
-        answer = await client.get(path, headers=headers)
+        answer = await client.request(method, path, headers=headers)
     assert answer.status_code == 200, answer.text
     return answer
 
@@ -75,29 +77,34 @@ class Asked:
         await self._app(scope, receive, send)
 
 
-def both(made: Installation, path: str) -> tuple[httpx.Response, httpx.Response]:
-    """What the worker answers by itself, and what it has the annex answer, which knows of the worker only what it is
-    told."""
+@contextlib.asynccontextmanager
+async def sides(made: Installation) -> AsyncIterator[tuple[Starlette, Asked]]:
+    """The worker's application, and the annex's, which knows of the worker only what it is told."""
     state: AppState = made.app.state.callgate
+    loaded = load(None, {"server": {"data": str(made.folder), "workers": 4}}, {})
+    store = open_store(loaded.settings.store.url, made.folder)
+    await made.store.connect()
+    await store.connect()
+    try:
+        identity, policies = Identity(loaded.settings, SECRET, store, made.folder), Policies(loaded.settings, store)
+        here = make_app(state, Way(made.folder, state.sessions, lambda path: facts_for(state, path)))
+        async with asyncio.timeout(PATIENCE_S):
+            yield here, Asked(make_app(state_of(loaded, store, identity, policies)))
+    finally:
+        await store.close()
+        await made.store.close()
+
+
+def both(made: Installation, path: str) -> tuple[httpx.Response, httpx.Response]:
+    """What the worker answers by itself, and what it has the annex answer."""
 
     async def run() -> tuple[httpx.Response, httpx.Response]:
-        loaded = load(None, {"server": {"data": str(made.folder), "workers": 4}}, {})
-        store = open_store(loaded.settings.store.url, made.folder)
-        await made.store.connect()
-        await store.connect()
-        try:
-            identity, policies = Identity(loaded.settings, SECRET, store, made.folder), Policies(loaded.settings, store)
-            there = Asked(make_app(state_of(loaded, store, identity, policies)))
-            here = make_app(state, Way(made.folder, state.sessions, lambda path: facts_for(state, path)))
-            async with asyncio.timeout(PATIENCE_S):
-                alone = await ask(here, path)
-                async with annex(there, made.folder):
-                    told = await ask(here, path)
-            assert there.times == 1
-            return alone, told
-        finally:
-            await store.close()
-            await made.store.close()
+        async with sides(made) as (here, there):
+            alone = await ask(here, path)
+            async with annex(there, made.folder):
+                told = await ask(here, path)
+        assert there.times == 1
+        return alone, told
 
     return asyncio.run(run())
 
@@ -121,3 +128,15 @@ def test_json(path: str, made: Installation) -> None:
         measured: dict[str, Any] = answer.get("store", {})
         measured.pop("latency_us", None)
     assert told == alone
+
+
+def test_what_is_done_on_the_page_is_the_worker_s_to_do(made: Installation) -> None:
+    async def run() -> None:
+        async with sides(made) as (here, there), annex(there, made.folder):
+            done = await ask(here, "/operations/dead-letters/retry", "POST")
+            assert "None could be stored, 2 stay." in done.text
+            assert there.times == 0
+            after = await ask(here, f"/operations?{PERIOD}")
+            assert ("Retry all" in after.text, there.times) == (True, 1)
+
+    asyncio.run(run())
