@@ -273,6 +273,9 @@ def naive_totals(rows: Iterable[Span]) -> Totals:
             setattr(totals, name, getattr(totals, name) + (getattr(row, name) or 0))
         for name in ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens"):
             setattr(totals, name, getattr(totals, name) + (getattr(usage, name) or 0))
+        if row.stream and usage.output_tokens and row.latency_us is not None and row.ttft_us is not None:
+            totals.generation_us += row.latency_us - row.ttft_us
+            totals.generation_tokens += usage.output_tokens
     return totals
 
 
@@ -298,7 +301,7 @@ def naive_groups(rows: list[Span], by: str) -> list[Group]:
     for row in rows:
         groups.setdefault(_group_key(row, by), []).append(row)
     found = [
-        Group(key, naive_totals(members), naive_distribution(row.latency_us for row in members))
+        Group(key, naive_totals(members), naive_distribution(row.latency_us for row in members if by != "cost_source"))
         for key, members in groups.items()
     ]
     if by in ("day", "hour"):
@@ -307,7 +310,7 @@ def naive_groups(rows: list[Span], by: str) -> list[Group]:
 
 
 def _group_key(row: Span, by: str) -> str | None:
-    if by.startswith("tag:") or by in ("provider_model", "prompt_version"):
+    if by.startswith("tag:") or by in ("provider_model", "prompt_version", "cost_source"):
         return value_of(row, by)
     if by in ("day", "hour"):
         at = datetime.fromtimestamp(row.started_at / SECOND, UTC).replace(minute=0, second=0, microsecond=0)

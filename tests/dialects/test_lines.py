@@ -35,7 +35,7 @@ def test_lines_of_json_are_found_too() -> None:
         (b"/anthropic/v1/messages", "anthropic.messages"),
         (b"/v1/threads/thread_1/messages", OPAQUE.name),
         (b"/v1/chat", "cohere.chat.v1"),
-        (b"/api/chat", OPAQUE.name),
+        (b"/api/chat", "ollama.chat"),
         (b"/v2/rerank", "cohere.rerank"),
         (b"/v1/rerank", "openai.rerank"),
     ],

@@ -29,10 +29,6 @@ REVIEWED = {
     "migrations/versions/0002_documents.py": {"change", "change.lower()"},  # UPDATE, DELETE
     "tables.py": {"change", "change.lower()"},
     # columns, tables and joins, all of them constants of the modules; `where` is what `where.py` made, with marks
-    "sqlite/collect.py": {
-        "', '.join(columns)", "details", "key", "nothing", "start", "stretch.level", "walk.source", "walk.where",
-        "where",
-    },
     "sqlite/documents.py": {"COLUMNS"},
     "sqlite/erase.py": {"', '.join(CUBE)"},
     "sqlite/keyset.py": {
@@ -41,10 +37,16 @@ REVIEWED = {
     },
     "sqlite/lists.py": {"SPAN_COLUMNS"},
     "sqlite/menus.py": {"LOOKED_AT"},
+    "sqlite/places.py": {"SPAN_COLUMNS"},
+    "sqlite/question.py": {"ODD", "len(ODD) + 1"},
     "sqlite/reprice.py": {"SPAN_COLUMNS"},
     "sqlite/rollups.py": {
         "', '.join(CUBE)", "', ?' * len(CUBE)", "', '.join(columns)", "', '.join(updates)",
         "', ?' * (len(columns) - 1)", "table",
+    },
+    "sqlite/sums.py": {
+        "', '.join(columns)", "details", "grouped", "key", "nothing", "start", "stretch.level", "walk.source",
+        "walk.where", "where",
     },
     "sqlite/totals.py": {"alike", "column", "latest", "walk.source", "walk.where"},
     "sqlite/walk.py": {"self.at"},

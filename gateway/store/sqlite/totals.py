@@ -114,10 +114,10 @@ class TotalsReader:
             only = None if among is None else tuple(among)
             answer = await collect(reader, Question(which, shape, by, only=only))
             groups = [
-                Group(key, tally.totals(), tally.distribution("latency"))
+                Group(key, totals, tally.distribution("latency"))
                 for (_, key), tally in answer.items()
-                if only is None or key in only
-            ]
+                if (totals := tally.totals()).requests and (only is None or key in only)
+            ]  # a sum that repricing or erasing has emptied is no group
             groups.sort(key=lambda group: (-group.totals.cost_nanousd, -group.totals.requests, group.key or ""))
             groups = groups[:limit]
             if later:
