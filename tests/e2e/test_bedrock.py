@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -69,6 +70,12 @@ def the_row(gateway: Gateway, metadata: dict[str, Any]) -> dict[str, Any]:
     return gateway.row(metadata["HTTPHeaders"]["x-request-id"])
 
 
+def everything(stream: Any) -> list[Any]:
+    """Its events. One that ends with an exception leaves its connection open, and the SDK closes it only when asked."""
+    with contextlib.closing(stream):
+        return list(stream)
+
+
 def test_converse(gateway: Gateway, client: Any, upstream: Upstream):
     upstream.script = lambda wire, _: wire.send(answer(WHOLE))
     said = client.converse(modelId=MODEL, messages=MESSAGES)
@@ -94,7 +101,7 @@ def test_converse(gateway: Gateway, client: Any, upstream: Upstream):
 def test_a_stream(gateway: Gateway, client: Any, upstream: Upstream):
     upstream.script = streams(STREAM[:50], STREAM[50:333], STREAM[333:])
     said = client.converse_stream(modelId=MODEL, messages=MESSAGES)
-    events = list(said["stream"])
+    events = everything(said["stream"])
     assert [next(iter(event)) for event in events][-2:] == ["messageStop", "metadata"]
     row = the_row(gateway, said["ResponseMetadata"])
     assert (row["stream"], row["input_tokens"], row["output_tokens"], row["error_type"]) == (True, 239, 12, None)
@@ -121,7 +128,7 @@ def test_an_exception_in_a_stream(gateway: Gateway, client: Any, upstream: Upstr
     upstream.script = streams(FAILED)
     said = client.converse_stream(modelId=MODEL, messages=MESSAGES)
     with pytest.raises(EventStreamError, match="Too many tokens"):
-        list(said["stream"])
+        everything(said["stream"])
     row = the_row(gateway, said["ResponseMetadata"])
     assert (row["error_type"], row["error_message"]) == ("upstream_error", "Too many tokens.")
 
@@ -133,7 +140,7 @@ def test_a_stream_that_breaks_between_two_messages_ends_in_an_exception(
     upstream.script = streams(first, whole=False)
     said = client.converse_stream(modelId=MODEL, messages=MESSAGES)
     with pytest.raises(EventStreamError, match="broke before the answer was complete"):
-        list(said["stream"])
+        everything(said["stream"])
     assert the_row(gateway, said["ResponseMetadata"])["error_type"] == "network"
 
 
@@ -141,7 +148,7 @@ def test_a_stream_that_breaks_within_a_message_is_cut(gateway: Gateway, client: 
     upstream.script = streams(STREAM[:60], whole=False)
     said = client.converse_stream(modelId=MODEL, messages=MESSAGES)
     with pytest.raises(Exception, match=r"Connection broken|IncompleteRead|ended prematurely") as caught:
-        list(said["stream"])
+        everything(said["stream"])
     assert not isinstance(caught.value, EventStreamError)
 
 
