@@ -22,7 +22,7 @@ ROWS_S = 20_000
 GROWN_MB = 120
 """The writer of Parquet is a process of its own, and pyarrow most of it."""
 FORMATS = ("jsonl", "csv", "parquet")
-WHOLE, PART = "tenant=hooli&period=3d", "tenant=hooli&period=24h"
+WHOLE, PART = "tenant=hooli&period=2d", "tenant=hooli&period=24h"
 SAMPLED_S = 0.05
 
 
